@@ -1,0 +1,1 @@
+"""Profiles, paths, themes and settings."""

@@ -1,0 +1,1 @@
+"""Values, instruments, events, effects, commands, errors and the clock protocol."""

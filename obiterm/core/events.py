@@ -1,0 +1,230 @@
+"""Everything that can happen to an account, as past-tense facts.
+
+Events are the only input of ``kernel.step``. They are frozen structs, so that a
+journal row decodes to the same event byte for byte. ``event_ns`` is the venue's
+time, ``received_ns`` ours; both Unix nanoseconds. Levels are ``(ticks, lots)``
+pairs, best price first on snapshots, in any order on changes; 0 lots removes.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from obiterm.core.commands import AnyCommand
+from obiterm.core.orders import LiveOrder
+from obiterm.core.values import (
+    ClientOrderId,
+    OrderKind,
+    OrderState,
+    Side,
+    Symbol,
+    VenueOrderId,
+)
+
+Level = tuple[int, int]
+"""``(price in ticks, size in lots)``."""
+
+
+class DepthSnapshotted(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A whole book arrived (REST or stream)."""
+
+    symbol: Symbol
+    last_id: int
+    bids: list[Level]
+    asks: list[Level]
+    event_ns: int
+    received_ns: int
+
+
+class DepthChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Levels of a book were set to new absolute sizes."""
+
+    symbol: Symbol
+    first_id: int
+    last_id: int
+    bids: list[Level]
+    asks: list[Level]
+    event_ns: int
+    received_ns: int
+    previous_id: int = -1
+    """Last id of the message before, where the venue tells it; else -1."""
+
+
+class TopChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Best bid and ask changed (book ticker)."""
+
+    symbol: Symbol
+    update_id: int
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+    received_ns: int
+
+
+class Traded(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Somebody traded. ``aggressor`` is the side that took."""
+
+    symbol: Symbol
+    trade_id: int
+    price_ticks: int
+    lots: int
+    aggressor: Side
+    event_ns: int
+    received_ns: int
+
+
+class CandleClosed(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A candle is complete and will not change."""
+
+    symbol: Symbol
+    timeframe_s: int
+    open_ns: int
+    open_ticks: int
+    high_ticks: int
+    low_ticks: int
+    close_ticks: int
+    lots: int
+    received_ns: int
+
+
+class OrderReported(msgspec.Struct, frozen=True, tag=True):
+    """The venue told the state of one order (stream, reply or query)."""
+
+    symbol: Symbol
+    client_id: ClientOrderId
+    venue_id: VenueOrderId
+    state: OrderState
+    side: Side
+    kind: OrderKind
+    lots: int
+    filled_lots: int
+    price_ticks: int
+    trigger_ticks: int
+    event_ns: int
+    received_ns: int
+    code: str = ""
+    """The venue's code or reason for a refusal or an expiry."""
+    text: str = ""
+    """The venue's words."""
+
+
+class Filled(msgspec.Struct, frozen=True, tag=True):
+    """One execution of one of our orders. ``trade_id`` is unique per symbol at the venue."""
+
+    symbol: Symbol
+    client_id: ClientOrderId
+    venue_id: VenueOrderId
+    trade_id: int
+    side: Side
+    price_ticks: int
+    lots: int
+    fee: Decimal
+    fee_asset: str
+    is_maker: bool
+    event_ns: int
+    received_ns: int
+
+
+class OrderRefused(msgspec.Struct, frozen=True, tag=True):
+    """The venue refused a new order: it does not exist there."""
+
+    symbol: Symbol
+    client_id: ClientOrderId
+    code: str
+    text: str
+    received_ns: int
+
+
+class OrderOutcomeLost(msgspec.Struct, frozen=True, tag=True):
+    """No usable answer to a send (timeout, 5xx, cut socket): the outcome is unknown."""
+
+    symbol: Symbol
+    client_id: ClientOrderId
+    text: str
+    received_ns: int
+
+
+class OrderNotFound(msgspec.Struct, frozen=True, tag=True):
+    """A query found no such order at the venue."""
+
+    symbol: Symbol
+    client_id: ClientOrderId
+    received_ns: int
+
+
+class CancelRefused(msgspec.Struct, frozen=True, tag=True):
+    """The venue refused a cancel: the order is probably final; ask."""
+
+    symbol: Symbol
+    client_id: ClientOrderId
+    code: str
+    text: str
+    received_ns: int
+
+
+class BalanceChanged(msgspec.Struct, frozen=True, tag=True):
+    """The venue's balance of one asset."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+    event_ns: int
+    received_ns: int
+
+
+class AccountReconciled(msgspec.Struct, frozen=True, tag=True):
+    """The venue's whole word on an account: it wins over what we believed."""
+
+    balances: list[tuple[str, Decimal, Decimal]]
+    """``(asset, free, locked)``."""
+    open_orders: list[LiveOrder]
+    received_ns: int
+
+
+class FeedChanged(msgspec.Struct, frozen=True, tag=True):
+    """A socket came up or went down. ``stream`` is ``market`` or ``account``."""
+
+    stream: str
+    up: bool
+    text: str
+    received_ns: int
+
+
+class ClockMeasured(msgspec.Struct, frozen=True, tag=True):
+    """Our clock against the venue's: positive means the venue is ahead."""
+
+    offset_ns: int
+    round_trip_ns: int
+    received_ns: int
+
+
+class Ticked(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Time passed (ten times a second)."""
+
+    received_ns: int
+
+
+class Commanded(msgspec.Struct, frozen=True, tag=True):
+    """A human (or the panic path) asked for something."""
+
+    command: AnyCommand
+    who: str
+    """Screen, shell, signal or rule that asked."""
+    received_ns: int
+
+
+MarketEvent = DepthSnapshotted | DepthChanged | TopChanged | Traded | CandleClosed
+AccountEvent = (
+    OrderReported
+    | Filled
+    | OrderRefused
+    | OrderOutcomeLost
+    | OrderNotFound
+    | CancelRefused
+    | BalanceChanged
+    | AccountReconciled
+)
+Event = MarketEvent | AccountEvent | FeedChanged | ClockMeasured | Ticked | Commanded

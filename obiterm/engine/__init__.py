@@ -1,0 +1,1 @@
+"""One account, asynchronous: feeds, order routing, reconciliation, panic."""

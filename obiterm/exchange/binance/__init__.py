@@ -1,0 +1,1 @@
+"""Binance spot dialect of the simulated exchange."""

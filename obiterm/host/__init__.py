@@ -1,0 +1,1 @@
+"""The engine host process: supervision, lease, publisher, detach policy."""

@@ -1,0 +1,1 @@
+"""Messages between the screen and the host, and their Unix socket."""

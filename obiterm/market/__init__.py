@@ -1,0 +1,1 @@
+"""Order book, candles and signals: pure."""

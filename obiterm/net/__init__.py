@@ -1,0 +1,1 @@
+"""Sockets, kept-alive HTTP, clocks: the thin shells around pure rooms."""

@@ -1,0 +1,1 @@
+"""Simulated-time runs: replay at full speed."""

@@ -1,0 +1,1 @@
+"""Pure decisions: what a strategy wants to have at the venue."""

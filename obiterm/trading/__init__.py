@@ -1,0 +1,1 @@
+"""Kernel step, order states, positions, risk gate, panic states."""

@@ -1,0 +1,1 @@
+"""Pure venue sessions; no venue imports another."""

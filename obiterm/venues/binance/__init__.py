@@ -1,0 +1,1 @@
+"""Binance spot: signing, requests, messages, session, limits, errors."""
