@@ -76,7 +76,7 @@ class Why(Enum):
     CANCEL_RESTRICTION = "cancel restriction"
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
+class Refusal(Exception):
     """The core refused a request. ``detail`` is e.g. the filter's name (``LOT_SIZE``)."""
 
     def __init__(self, why: Why, detail: str = "") -> None:
@@ -213,7 +213,7 @@ class OrderList(msgspec.Struct):
     done: bool = False
 
 
-# -- outputs of the core, in the order they happened ------------------------------------------------
+# -- outputs of the core, in the order they happened ---------------------------
 
 
 class DepthDelta(msgspec.Struct, frozen=True):
@@ -239,7 +239,7 @@ class Top(msgspec.Struct, frozen=True):
 
 
 class OrderUpdate(msgspec.Struct, frozen=True):
-    """An order changed. ``execution`` is NEW, TRADE, CANCELED, EXPIRED, TRADE_PREVENTION or REJECTED."""
+    """An order changed: NEW, TRADE, CANCELED, EXPIRED, TRADE_PREVENTION or REJECTED."""
 
     order: Order
     """A copy, as it was at this moment."""
@@ -301,7 +301,7 @@ class VenueCore(Protocol):
         ...
 
     def place(self, account: str, request: NewOrder, now_ns: int, *, test: bool = False) -> Order:
-        """Check filters and funds, then match. Raise ``Refusal``. ``test`` stops before the book."""
+        """Check filters and funds, then match (not with ``test``). Raise ``Refusal``."""
         ...
 
     def place_oco(
