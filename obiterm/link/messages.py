@@ -1,0 +1,385 @@
+"""What the screen and the host say to each other over the Unix socket.
+
+Every message is a tagged msgpack map behind a four-byte big-endian length
+(``link/framing.py``). The host publishes a whole ``Frame`` per paint (newest
+wins: a slow reader skips frames) and ``LogLines`` that are ordered and never
+dropped. Prices and sizes are ticks and lots; ``InstrumentInfo`` says how to
+print them. Nothing here carries a secret.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from obiterm.core.commands import AnyCommand
+from obiterm.core.effects import Verb
+from obiterm.core.values import Environment, MarketKind, OrderRole, OrderState, Side, TradingState
+
+PROTOCOL_VERSION = 1
+
+# -- screen to host --------------------------------------------------------------
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """First message of a connection.
+
+    ``role``: ``screen`` (frames and commands), ``watch`` (frames only), ``panic``
+    (commands only, no lease needed for Kill, EmergencyExit and HoldFire) or ``status``.
+    """
+
+    version: int
+    role: str
+    client: str
+    """Who connects, for the log: ``user@tty``."""
+
+
+class Watch(msgspec.Struct, frozen=True, tag=True):
+    """Choose what frames show. Empty account = all accounts together."""
+
+    symbol: str
+    account: str = ""
+
+
+class Request(msgspec.Struct, frozen=True, tag=True):
+    """Ask for a command; answered by ``Done`` with the same id."""
+
+    request_id: int
+    command: AnyCommand
+
+
+class TakeLease(msgspec.Struct, frozen=True, tag=True):
+    """Take control; the screen that had it goes on watching."""
+
+
+class AskStatus(msgspec.Struct, frozen=True, tag=True):
+    """Answered by ``Status``."""
+
+
+class Leave(msgspec.Struct, frozen=True, tag=True):
+    """A screen leaves on purpose. ``stop`` ends the host after cancelling everything."""
+
+    stop: bool = False
+
+
+ToHost = Hello | Watch | Request | TakeLease | AskStatus | Leave
+
+# -- host to screen --------------------------------------------------------------
+
+
+class InstrumentInfo(msgspec.Struct, frozen=True):
+    """How to print and bound one market."""
+
+    symbol: str
+    venue: str
+    kind: MarketKind
+    base: str
+    quote: str
+    tick_size: str
+    lot_size: str
+    price_decimals: int
+    quantity_decimals: int
+    min_notional: str
+    min_lots: int
+    account: str
+    """Account that trades it (first one)."""
+
+
+class Welcome(msgspec.Struct, frozen=True, tag=True):
+    """Answer to ``Hello``."""
+
+    version: int
+    program: str
+    """Program version of the host."""
+    host_pid: int
+    profile: str
+    environment: Environment
+    run_id: str
+    instruments: list[InstrumentInfo]
+    accounts: list[str]
+    has_lease: bool
+    size_presets: list[int]
+    """Order sizes of the profile in lots, for keys and clicks."""
+    on_detach: str
+
+
+class MarketPane(msgspec.Struct, frozen=True):
+    """Numbers of the chosen market. A float that is not known is ``nan``."""
+
+    symbol: str
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+    last_ticks: int
+    last_up: bool
+    change_pct: float
+    """Against the open of the oldest candle known, at most 24 h."""
+    obi: float
+    obi_levels: int
+    micro_ticks: float
+    spread_ticks: int
+    spread_bps: float
+    flow: float
+    """Trade-flow imbalance of the last seconds, -1 … 1."""
+    atr_ticks: float
+    volume_quote: float
+    """Traded quote volume since start, at most 24 h."""
+    wall_ticks: int
+    """Price of the largest visible level; 0 = none."""
+    wall_lots: int
+    bias: str
+    """LONG BIAS, SHORT BIAS or FLAT."""
+    feed_age_ms: float
+    stale: bool
+    crossed: bool
+    synced: bool
+
+
+class Depth(msgspec.Struct, frozen=True):
+    """The book as two pairs of parallel lists, best price first."""
+
+    bid_ticks: list[int]
+    bid_lots: list[int]
+    ask_ticks: list[int]
+    ask_lots: list[int]
+
+
+class TradeDot(msgspec.Struct, frozen=True, array_like=True):
+    """A print since the last frame (merged per price and side)."""
+
+    ticks: int
+    lots: int
+    side: Side
+
+
+class AccountPane(msgspec.Struct, frozen=True):
+    """One account chip."""
+
+    name: str
+    venue: str
+    environment: Environment
+    state: TradingState
+    armed: bool
+    link: str
+    """``up``, ``partial`` or ``down``."""
+    round_trip_ms: float
+    equity_quote: float
+    """Balances valued at the last price, in quote."""
+    day_pnl_quote: float
+    note: str
+    """Why the account is not trading; empty when all is well."""
+
+
+class PositionRow(msgspec.Struct, frozen=True):
+    """A position made by our own fills."""
+
+    account: str
+    symbol: str
+    side: Side
+    lots: int
+    entry_price: str
+    mark_ticks: int
+    unrealised_quote: float
+    unrealised_pct: float
+    realised_quote: float
+    fees_quote: float
+    stop_ticks: int
+    """Trigger of the stop that rests at the venue; 0 = unprotected."""
+    unprotected_ms: float
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    """An order that is not final."""
+
+    account: str
+    symbol: str
+    client_id: str
+    side: Side
+    lots: int
+    filled_lots: int
+    price_ticks: int
+    trigger_ticks: int
+    role: OrderRole
+    state: OrderState
+    owner: str
+    post_only: bool
+    age_ms: float
+
+
+class StrategyCard(msgspec.Struct, frozen=True):
+    """What a strategy instance thinks and has done."""
+
+    account: str
+    symbol: str
+    name: str
+    kind: str
+    running: bool
+    reason: str
+    """Why it does what it does now, in one line."""
+    signal: float
+    enter_at: float
+    exit_at: float
+    position_share: float
+    """Used part of its largest position, 0 … 1."""
+    realised_quote: float
+    round_trips: int
+    wins: int
+    equity: list[float]
+    """Realised result after each round trip, oldest first, at most 60."""
+    lines: list[tuple[str, str]]
+    """More ``(label, value)`` pairs to show."""
+
+
+class RiskPane(msgspec.Struct, frozen=True):
+    """The risk bar. Shares are 0 … 1."""
+
+    armed: int
+    accounts: int
+    day_loss_share: float
+    exposure_share: float
+    orders_open: int
+    orders_limit: int
+    weight_share: float
+    rtt_p50_ms: float
+    rtt_p99_ms: float
+    tick_to_order_p50_us: float
+    tick_to_order_p99_us: float
+    sockets: list[str]
+    """``up``, ``stale`` or ``down`` for each socket."""
+    gaps: int
+    loop_lag_ms: float
+    feed_age_ms: float
+    stops_resting: int
+    stops_needed: int
+    fees_quote: float
+    journal_rows: int
+    refusals: int
+    """Orders that the risk gate refused."""
+
+
+class PanicAccount(msgspec.Struct, frozen=True):
+    """How far the panic path has got on one account."""
+
+    account: str
+    done: bool
+    cancelled: int
+    left_orders: int
+    """Orders still open at the venue; -1 = not confirmed yet."""
+    left_positions: int
+    """Positions still open; -1 = not confirmed yet."""
+    attempt: int
+    elapsed_ms: float
+    text: str
+
+
+class PanicPane(msgspec.Struct, frozen=True):
+    """State of a kill or an emergency exit, from the first key until re-armed."""
+
+    flatten: bool
+    who: str
+    started_ns: int
+    accounts: list[PanicAccount]
+
+
+class Frame(msgspec.Struct, frozen=True, tag=True):
+    """Everything that the screen paints, as of ``published_ns``."""
+
+    seq: int
+    published_ns: int
+    market: MarketPane
+    depth: Depth
+    trades: list[TradeDot]
+    accounts: list[AccountPane]
+    positions: list[PositionRow]
+    orders: list[OrderRow]
+    strategies: list[StrategyCard]
+    risk: RiskPane
+    panic: PanicPane | None
+    holding: bool
+    """True while HoldFire is in force on any account."""
+    has_lease: bool
+    viewers: int
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One line of the order log."""
+
+    seq: int
+    at_ns: int
+    account: str
+    verb: Verb
+    symbol: str
+    text: str
+    side: Side | None = None
+
+
+class LogLines(msgspec.Struct, frozen=True, tag=True):
+    """New lines, in order. The first ones after ``Welcome`` are the newest of the past."""
+
+    lines: list[LogLine]
+
+
+class Column(msgspec.Struct, frozen=True, array_like=True):
+    """One past column of the heat map (250 ms)."""
+
+    at_ns: int
+    depth: Depth
+    mid_ticks: float
+    obi: float
+    trades: list[TradeDot]
+
+
+class History(msgspec.Struct, frozen=True, tag=True):
+    """Past columns of a symbol, oldest first; comes in pieces after ``Welcome`` and ``Watch``."""
+
+    symbol: str
+    columns: list[Column]
+    last: bool
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """Result of a ``Request``."""
+
+    request_id: int
+    ok: bool
+    text: str
+
+
+class LeaseChanged(msgspec.Struct, frozen=True, tag=True):
+    """Who holds control now."""
+
+    has_lease: bool
+    holder: str
+
+
+class AccountStatus(msgspec.Struct, frozen=True):
+    """One account in ``obiterm status``."""
+
+    name: str
+    venue: str
+    environment: Environment
+    state: TradingState
+    rest: str
+    open_orders: int
+    positions: list[PositionRow]
+    feed_age_ms: float
+
+
+class Status(msgspec.Struct, frozen=True, tag=True):
+    """Answer to ``AskStatus``."""
+
+    host_pid: int
+    profile: str
+    uptime_s: float
+    state: str
+    accounts: list[AccountStatus]
+    panic: PanicPane | None = None
+
+
+class Closing(msgspec.Struct, frozen=True, tag=True):
+    """The host ends or refuses the connection; ``reason`` is for the user."""
+
+    reason: str
+
+
+ToScreen = Welcome | Frame | LogLines | History | Done | LeaseChanged | Status | Closing
