@@ -50,7 +50,7 @@ class RiskLimits(BaseModel):
     )
     max_daily_loss: QuoteAmount = Field(
         default=Decimal(100),
-        description="Loss of own fills since 00:00 UTC, fees included, that halts entries, in quote.",
+        description="Loss of own fills since 00:00 UTC, fees in, that halts entries, in quote.",
     )
     max_spread_bps: float = Field(
         default=20.0,
@@ -68,5 +68,5 @@ class RiskLimits(BaseModel):
         default=1_000,
         ge=10,
         le=5_000,
-        description="Largest difference to the venue's clock at which trading goes on (R14), in ms.",
+        description="Largest difference to the venue clock at which trading goes on (R14), in ms.",
     )
