@@ -1,0 +1,162 @@
+"""Resolved colours of a theme and the cache of styles made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from rich.style import Style
+
+ColorDepth = Literal["truecolor", "256", "none"]
+"""What the terminal can show: every colour, the 256 of xterm, or greys only (NO_COLOR)."""
+
+RAMP_STEPS = 16
+"""Steps of a heat ramp; themes give eight stops (design/TUI.md §2)."""
+
+Rgb = tuple[int, int, int]
+
+
+@lru_cache(maxsize=4096)
+def style(fg: str, bg: str, bold: bool = False, underline: bool = False) -> Style:
+    """Return the one shared style of a colour pair, so that rows compare by identity."""
+    return Style(color=fg, bgcolor=bg, bold=bold or None, underline=underline or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Every colour that a pane may use, as ``#rrggbb``.
+
+    ``bid`` and ``ask`` are the heat ramps, dark to bright, ``RAMP_STEPS`` long;
+    ``bid_text`` and ``ask_text`` are the same with the stops removed that are too
+    dark to read a number in.
+    """
+
+    name: str
+    bg: str
+    panel: str
+    raised: str
+    line: str
+    dim: str
+    text: str
+    accent: str
+    hot: str
+    warn: str
+    now: str
+    ok: str
+    violet: str
+    buy_dot: str
+    sell_dot: str
+    bid: tuple[str, ...]
+    ask: tuple[str, ...]
+    bid_text: tuple[str, ...]
+    ask_text: tuple[str, ...]
+
+    def for_depth(self, depth: ColorDepth) -> Palette:
+        """Return the palette with each colour snapped to one that the terminal can show.
+
+        Snapping here, by closeness, keeps the ramps monotone; the terminal library's own
+        rounding makes neighbours equal or swaps them (design/TUI.md §7.16).
+        """
+        if depth != "256":
+            return self
+        names = [
+            "bg",
+            "panel",
+            "raised",
+            "line",
+            "dim",
+            "text",
+            "accent",
+            "hot",
+            "warn",
+            "now",
+            "ok",
+            "violet",
+            "buy_dot",
+            "sell_dot",
+        ]
+        plain = {name: nearest_256(getattr(self, name)) for name in names}
+        return replace(
+            self,
+            **plain,
+            bid=snap_ramp(self.bid),
+            ask=snap_ramp(self.ask),
+            bid_text=snap_ramp(self.bid_text),
+            ask_text=snap_ramp(self.ask_text),
+        )
+
+
+def rgb(colour: str) -> Rgb:
+    """Split ``#rrggbb``."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def hex_of(value: Rgb) -> str:
+    """Join to ``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*value)
+
+
+@lru_cache(maxsize=1024)
+def blend(colour: str, other: str, share: float) -> str:
+    """Mix ``share`` (0 … 1) of ``other`` into ``colour``."""
+    first, second = rgb(colour), rgb(other)
+    mixed = [round(one + (two - one) * share) for one, two in zip(first, second, strict=True)]
+    return hex_of((mixed[0], mixed[1], mixed[2]))
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2, 0 (black) … 1 (white)."""
+    linear = [
+        part / 255 / 12.92 if part / 255 <= 0.03928 else ((part / 255 + 0.055) / 1.055) ** 2.4
+        for part in rgb(colour)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of WCAG 2, 1 … 21."""
+    first, second = luminance(one), luminance(other)
+    return (max(first, second) + 0.05) / (min(first, second) + 0.05)
+
+
+def spread(stops: Sequence[str], steps: int = RAMP_STEPS) -> tuple[str, ...]:
+    """Interpolate colour stops to ``steps`` colours, ends included."""
+    last = len(stops) - 1
+    colours = []
+    for step in range(steps):
+        place = step * last / (steps - 1)
+        low = min(int(place), last - 1)
+        colours.append(blend(stops[low], stops[low + 1], place - low))
+    return tuple(colours)
+
+
+_CUBE = (0, 95, 135, 175, 215, 255)
+_XTERM: tuple[Rgb, ...] = tuple(
+    (red, green, blue) for red in _CUBE for green in _CUBE for blue in _CUBE
+) + tuple((8 + 10 * grey,) * 3 for grey in range(24))
+
+
+def _distance(one: Rgb, other: Rgb) -> float:
+    mean = (one[0] + other[0]) / 2
+    red, green, blue = (a - b for a, b in zip(one, other, strict=True))
+    return (2 + mean / 256) * red * red + 4 * green * green + (2 + (255 - mean) / 256) * blue * blue
+
+
+@lru_cache(maxsize=1024)
+def nearest_256(colour: str) -> str:
+    """Return the closest of xterm's fixed 240 colours (weighted RGB distance)."""
+    wanted = rgb(colour)
+    return hex_of(min(_XTERM, key=lambda entry: _distance(wanted, entry)))
+
+
+def snap_ramp(ramp: Sequence[str]) -> tuple[str, ...]:
+    """Snap a ramp to 256 colours without ever getting darker on the way up."""
+    snapped: list[str] = []
+    for colour in ramp:
+        nearest = nearest_256(colour)
+        if snapped and luminance(nearest) < luminance(snapped[-1]):
+            nearest = snapped[-1]
+        snapped.append(nearest)
+    return tuple(snapped)
