@@ -284,6 +284,14 @@ class VenueCore(Protocol):
 
     markets: dict[str, MarketSpec]
 
+    def start(self) -> None:
+        """Let a recorded market begin: the first depth subscription calls this.
+
+        Playback then waits at the recorded snapshot until ``depth`` was asked once
+        (that call returns the recorded snapshot). Does nothing for a flow model.
+        """
+        ...
+
     def advance(self, now_ns: int) -> None:
         """Move the market (flow model or capture) up to ``now_ns``; outputs queue up."""
         ...

@@ -1,0 +1,222 @@
+"""Seeded order flow of the house: depth, arrivals, cancels, takers, walls, spoofers.
+
+The flow trades through a ``House`` port as everybody else does; it owns no
+account and is never limited by funds. Same seed, same market: the model reads
+no clock and draws every number from its own generator.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Protocol
+
+from obiterm.core.values import NS_PER_S, Side
+from obiterm.exchange.api import MarketSpec
+from obiterm.exchange.matching import HOUSE, FifoBook
+from obiterm.exchange.spoof import Spoofer
+from obiterm.exchange.weather import Weather
+
+DEPTH_LEVELS = 1_200
+"""Levels a side that the book opens with and is kept near."""
+
+_EVENTS_PER_S = 26.0
+_GRAIN = 4e-6
+"""Distance scale between neighbouring levels at the touch, as a fraction of the price."""
+_ORDER_QUOTE = 2_500.0
+"""Median quote value of a resting order."""
+_TAKE_QUOTE = 1_600.0
+"""Median quote value of a market order."""
+_SIZE_SIGMA = 1.15
+_WALL_SHARE = 0.012
+_SKEW = 0.75
+"""How strongly pressure scales sizes: bids by e^(skew p), asks by e^(-skew p)."""
+_SIDES = (Side.BUY, Side.SELL)
+
+
+class House(Protocol):
+    """What the flow may do in a market."""
+
+    book: FifoBook
+
+    def add(self, side: Side, ticks: int, lots: int) -> int:
+        """Rest an order that does not cross; return its id."""
+        ...
+
+    def cancel(self, order_id: int) -> None:
+        """Take a house order out, if it is still there."""
+        ...
+
+    def take(self, side: Side, limit_ticks: int, lots: int) -> None:
+        """Trade up to ``lots`` no worse than ``limit_ticks``; the rest vanishes."""
+        ...
+
+
+class FlowModel:
+    """Order flow of one market."""
+
+    def __init__(
+        self, house: House, spec: MarketSpec, opening_ticks: int, *, seed: str, start_ns: int
+    ) -> None:
+        self._house = house
+        self._book = house.book
+        self._rng = Random(seed)  # noqa: S311 - a market model, not a secret
+        self._grain = max(1.0, opening_ticks * _GRAIN)
+        self._lot_quote = float(spec.tick_size * spec.lot_size) * opening_ticks
+        self._max_lots = spec.max_lots
+        self.weather = Weather(self._rng, opening_ticks, start_ns)
+        self._fill_book(opening_ticks)
+        typical_lots = max(1, round(_ORDER_QUOTE / self._lot_quote))
+        self.spoofer = Spoofer(house, self._rng, spec.symbol, typical_lots, start_ns)
+        self.next_ns = start_ns
+        """When the house acts next."""
+        self._schedule(start_ns)
+
+    def step(self) -> None:
+        """Act once at ``next_ns`` and plan the next time."""
+        now_ns = self.next_ns
+        self.weather.advance(now_ns)
+        self.spoofer.step(now_ns)
+        if not self._align():
+            self._act()
+        self._tighten()
+        self._keep_depth()
+        self._schedule(now_ns)
+
+    def _schedule(self, now_ns: int) -> None:
+        rate = _EVENTS_PER_S * self.weather.rate(now_ns)
+        self.next_ns = now_ns + 1 + int(self._rng.expovariate(rate) * NS_PER_S)
+
+    # -- sizes ------------------------------------------------------------------
+
+    def _resting_lots(self, side: Side, depth: float = 0.0) -> int:
+        """Draw a size: heavy-tailed, larger away from the touch, skewed by the pressure."""
+        rng = self._rng
+        quote = _ORDER_QUOTE * rng.lognormvariate(0.0, _SIZE_SIGMA) * (1.0 + depth)
+        if rng.random() < _WALL_SHARE * depth:
+            quote *= rng.uniform(10.0, 40.0)
+        skew = self.weather.pressure * _SKEW * side.sign
+        return self._lots(quote * 2.718281828**skew)
+
+    def _lots(self, quote: float) -> int:
+        return min(self._max_lots, max(1, round(quote / self._lot_quote)))
+
+    # -- opening ----------------------------------------------------------------
+
+    def _fill_book(self, opening_ticks: int) -> None:
+        for side in _SIDES:
+            ticks = float(opening_ticks)
+            for index in range(DEPTH_LEVELS):
+                gap = self._grain * (0.5 + index / 40)
+                ticks -= side.sign * (1.0 + (self._rng.expovariate(1.0 / gap) if index else 0.0))
+                if ticks < 1.0:
+                    break
+                for _ in range(1 + int(self._rng.expovariate(1.0))):
+                    depth = min(1.0, index / 30)
+                    self._rest(side, round(ticks), self._resting_lots(side, depth))
+
+    # -- actions ----------------------------------------------------------------
+
+    def _align(self) -> bool:
+        """Move the touch towards the fair price: take what is beyond it, or step back."""
+        fair = round(self.weather.fair)
+        bid, ask = self._touch()
+        if ask and fair > ask:
+            self._move(Side.BUY, fair)
+        elif bid and fair < bid:
+            self._move(Side.SELL, fair)
+        else:
+            return False
+        return True
+
+    def _move(self, side: Side, fair: int) -> None:
+        best, lots = self._book.best(side.opposite)
+        if self._rng.random() < 0.5 and self._pull(side.opposite, best):
+            return
+        wanted = round(lots * self._rng.uniform(0.7, 3.0))
+        self._house.take(side, fair, max(1, min(wanted, self._max_lots)))
+
+    def _act(self) -> None:
+        rng, pressure = self._rng, self.weather.pressure
+        draw = rng.random()
+        if draw < 0.46:
+            self._add(Side.BUY if rng.random() < 0.5 + 0.25 * pressure else Side.SELL)
+        elif draw < 0.76:
+            self._cancel(Side.BUY if rng.random() < 0.5 - 0.3 * pressure else Side.SELL)
+        else:
+            self._take(Side.BUY if rng.random() < 0.5 + 0.22 * pressure else Side.SELL)
+
+    def _add(self, side: Side) -> None:
+        """Join or queue behind the best price, or improve it when there is room."""
+        best, _ = self._book.best(side)
+        if not best:
+            best = round(self.weather.fair) - side.sign
+        behind = 0 if self._rng.random() < 0.3 else self._distance(14.0)
+        ticks = best - side.sign * behind
+        self._rest(side, ticks, self._resting_lots(side, min(1.0, behind / 500)))
+
+    def _cancel(self, side: Side) -> None:
+        prices = self._book.side(side).prices
+        if len(prices) < DEPTH_LEVELS // 2:
+            return
+        index = min(int(self._rng.expovariate(1 / 10.0)), len(prices) - 1)
+        self._pull(side, prices[-1 - index] if side is Side.BUY else prices[index], whole=False)
+
+    def _take(self, side: Side) -> None:
+        best, _ = self._book.best(side.opposite)
+        if not best:
+            return
+        lots = self._lots(_TAKE_QUOTE * self._rng.lognormvariate(0.0, 1.3))
+        reach = self._distance(6.0)
+        self._house.take(side, max(1, best + side.sign * reach), lots)
+
+    def _tighten(self) -> None:
+        """Quote into a wide spread, from the side that the fair price has left behind."""
+        for _ in range(3):
+            bid, ask = self._touch()
+            if not bid or not ask or ask - bid <= 1 + self._grain * 0.2:
+                return
+            middle = (bid + ask) / 2
+            side = Side.BUY if self.weather.fair >= middle else Side.SELL
+            edge = ask - 1 if side is Side.BUY else bid + 1
+            room = ask - bid - 2
+            back = min(room, int(self._rng.expovariate(1.0 / (self._grain * 0.4))))
+            self._rest(side, edge - side.sign * back, self._resting_lots(side))
+
+    def _keep_depth(self) -> None:
+        """Thin a side that a trend left behind, extend the other one at its far end."""
+        for side in _SIDES:
+            prices = self._book.side(side).prices
+            if len(prices) > DEPTH_LEVELS * 1.1:
+                index = self._rng.randrange(30, len(prices))
+                self._pull(side, prices[-1 - index] if side is Side.BUY else prices[index])
+            elif len(prices) < DEPTH_LEVELS * 0.9:
+                far = prices[0 if side is Side.BUY else -1] if prices else 0
+                gap = 1 + self._distance(DEPTH_LEVELS / 40)
+                ticks = far - side.sign * gap if far else round(self.weather.fair) - side.sign
+                self._rest(side, ticks, self._resting_lots(side, 1.0))
+
+    # -- helpers ----------------------------------------------------------------
+
+    def _rest(self, side: Side, ticks: int, lots: int) -> None:
+        """Rest an order, one tick short of the other side at most."""
+        facing, _ = self._book.best(side.opposite)
+        if facing and (facing - ticks) * side.sign <= 0:
+            ticks = facing - side.sign
+        if ticks >= 1:
+            self._house.add(side, ticks, lots)
+
+    def _touch(self) -> tuple[int, int]:
+        return self._book.best(Side.BUY)[0], self._book.best(Side.SELL)[0]
+
+    def _distance(self, grains: float) -> int:
+        return int(self._rng.expovariate(1.0 / (self._grain * grains)))
+
+    def _pull(self, side: Side, ticks: int, *, whole: bool = True) -> bool:
+        """Cancel house orders at a price (all, or the youngest); tell whether there were any."""
+        level = self._book.side(side).levels.get(ticks)
+        if level is None:
+            return False
+        ids = [order.order_id for order in level.queue.values() if order.owner == HOUSE]
+        for order_id in ids if whole else ids[-1:]:
+            self._house.cancel(order_id)
+        return bool(ids)
