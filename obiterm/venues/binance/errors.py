@@ -1,0 +1,90 @@
+"""What a failure of Binance means for the one who asked (binance.md §3, §13)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+
+
+class Verdict(Enum):
+    """What the caller does with a failure."""
+
+    RETRY = "retry"
+    """Nothing happened at the venue; the same may be asked again later."""
+    REFUSE = "refuse"
+    """The venue said no; do not repeat unchanged."""
+    UNKNOWN = "unknown"
+    """The venue may have acted: ask by client id before anything else."""
+    STOP = "stop"
+    """Key, permission or client defect: stop the account and tell the user."""
+
+
+CLOCK_CODE = -1021
+"""Our time is outside of what the venue accepts: measure the clock again, once."""
+UNKNOWN_ORDER_ON_CANCEL = -2011
+NO_SUCH_ORDER = -2013
+
+_BY_CODE = {
+    -1000: Verdict.UNKNOWN,
+    -1001: Verdict.UNKNOWN,
+    -1002: Verdict.STOP,
+    -1003: Verdict.RETRY,
+    -1006: Verdict.UNKNOWN,
+    -1007: Verdict.UNKNOWN,
+    -1008: Verdict.RETRY,
+    -1015: Verdict.RETRY,
+    CLOCK_CODE: Verdict.RETRY,
+    -1022: Verdict.STOP,
+    -1109: Verdict.STOP,
+    -2008: Verdict.STOP,
+    -2014: Verdict.STOP,
+    -2015: Verdict.STOP,
+    -4116: Verdict.UNKNOWN,
+}
+
+_HTTP_FIREWALL = 403
+_BY_STATUS = {
+    401: Verdict.STOP,
+    _HTTP_FIREWALL: Verdict.RETRY,
+    408: Verdict.UNKNOWN,
+    410: Verdict.STOP,
+    418: Verdict.RETRY,
+    429: Verdict.RETRY,
+}
+
+_DUPLICATE = "duplicate order sent"
+
+
+def classify(http_status: int, code: int, msg: str) -> Verdict:
+    """Say what a failed request means; status 0 stands for no answer at all.
+
+    The venue's code outranks the HTTP status, except that a 5xx without a code we know
+    is always an unknown outcome. ``-2010`` with the words of a duplicate id is unknown:
+    the first try may have worked.
+    """
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if http_status == 0 or http_status >= 500:
+        return Verdict.UNKNOWN
+    if http_status in _BY_STATUS:
+        return _BY_STATUS[http_status]
+    if _DUPLICATE in msg.lower():
+        return Verdict.UNKNOWN
+    return Verdict.REFUSE
+
+
+def as_error(
+    http_status: int, code: int, msg: str, *, retry_after_ms: int = 0
+) -> VenueError | OutcomeUnknown:
+    """Build the error to raise for a failed request, in the venue's own words (R13)."""
+    verdict = classify(http_status, code, msg)
+    shown_code = str(code or http_status)
+    words = msg or f"HTTP {http_status}"
+    if verdict is Verdict.UNKNOWN:
+        return OutcomeUnknown(f"{shown_code} {words}")
+    if verdict is Verdict.RETRY:
+        return RetryLater(shown_code, words, retry_after_ms=retry_after_ms)
+    if verdict is Verdict.STOP:
+        return AccountStopped(shown_code, words)
+    return Refused(shown_code, words)

@@ -1,0 +1,158 @@
+"""Market data of Binance spot, without a socket: streams in, events out (binance.md §8).
+
+This is the hot path of the product. The stream's name is read from the first bytes
+of a frame and picks a decoder that knows the instrument; text never becomes a dict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from obiterm.core.errors import DataError
+from obiterm.core.events import DepthChanged, MarketEvent, TopChanged, Traded
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import NS_PER_MS, Side, Symbol
+from obiterm.venues.binance.market_messages import (
+    EventName,
+    OtherFrame,
+    read_depth,
+    read_top,
+    read_trade,
+)
+from obiterm.venues.binance.scale import Scale
+
+_HEAD = b'{"stream":"'
+_HEAD_LENGTH = len(_HEAD)
+
+_read_other = msgspec.json.Decoder(OtherFrame)
+_read_name = msgspec.json.Decoder(EventName)
+
+Read = Callable[[bytes, int], MarketEvent]
+
+
+class MarketSession:
+    """One market connection for several instruments.
+
+    Attributes:
+        must_reconnect: why the connection must be replaced now, else empty. Set by the
+            venue's ``serverShutdown``; a new connection needs a new session.
+        ignored: frames that carried nothing we asked for.
+    """
+
+    def __init__(self, instruments: Mapping[Symbol, Instrument]) -> None:
+        self.must_reconnect = ""
+        self.ignored = 0
+        self._readers: dict[bytes, Read] = {}
+        for symbol, instrument in instruments.items():
+            scale = Scale(instrument)
+            name = symbol.lower()
+            self._readers[f"{name}@depth@100ms".encode()] = _depth_reader(symbol, scale)
+            self._readers[f"{name}@bookTicker".encode()] = _top_reader(symbol, scale)
+            self._readers[f"{name}@trade".encode()] = _trade_reader(symbol, scale)
+
+    def subscriptions(self) -> list[str]:
+        """Return the names of the streams that this session reads."""
+        return [name.decode() for name in self._readers]
+
+    def connect_path(self) -> str:
+        """Return path and query to open below the stream host: nothing needs to be sent then."""
+        return "/stream?streams=" + "/".join(quote(name, safe="@") for name in self.subscriptions())
+
+    def receive(self, data: bytes | str, received_ns: int) -> list[MarketEvent]:
+        """Turn one frame into events.
+
+        ``received_ns`` is our Unix time of arrival. Raises ``DataError`` naming the stream
+        and the field for a frame that cannot be trusted.
+        """
+        if isinstance(data, str):
+            data = data.encode()
+        if data.startswith(_HEAD):
+            name = data[_HEAD_LENGTH : data.find(b'"', _HEAD_LENGTH)]
+            read = self._readers.get(name)
+            if read is not None:
+                try:
+                    return [read(data, received_ns)]
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise DataError(f"market stream {name.decode()}: {error}") from error
+        return self._receive_other(data, received_ns)
+
+    def _receive_other(self, data: bytes, received_ns: int) -> list[MarketEvent]:
+        try:
+            frame = _read_other.decode(data)
+            event = _read_name.decode(frame.data).event if frame.data else frame.event
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"market stream: {error}") from error
+        read = self._readers.get(frame.stream.encode())
+        if read is not None:
+            try:
+                return [read(data, received_ns)]
+            except msgspec.DecodeError as error:
+                raise DataError(f"market stream {frame.stream}: {error}") from error
+        if event == "serverShutdown" or frame.stream == "!serverShutdown":
+            self.must_reconnect = "the venue announced the end of this connection"
+        elif frame.code:
+            raise DataError(f"market stream: the venue answered {frame.code} {frame.msg}")
+        else:
+            self.ignored += 1
+        return []
+
+
+def _depth_reader(symbol: Symbol, scale: Scale) -> Read:
+    decode = read_depth(scale).decode
+    per_price, per_quantity = scale.per_price, scale.per_quantity
+
+    def read(data: bytes, received_ns: int) -> MarketEvent:
+        update = decode(data).data
+        return DepthChanged(
+            symbol,
+            update.first_id,
+            update.last_id,
+            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.bids],
+            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.asks],
+            update.event_ms * NS_PER_MS,
+            received_ns,
+        )
+
+    return read
+
+
+def _top_reader(symbol: Symbol, scale: Scale) -> Read:
+    decode = read_top(scale).decode
+    per_price, per_quantity = scale.per_price, scale.per_quantity
+
+    def read(data: bytes, received_ns: int) -> MarketEvent:
+        top = decode(data).data
+        return TopChanged(
+            symbol,
+            top.update_id,
+            int(top.bid * per_price + 0.5),
+            int(top.bid_quantity * per_quantity + 0.5),
+            int(top.ask * per_price + 0.5),
+            int(top.ask_quantity * per_quantity + 0.5),
+            received_ns,
+        )
+
+    return read
+
+
+def _trade_reader(symbol: Symbol, scale: Scale) -> Read:
+    decode = read_trade(scale).decode
+    per_price, per_quantity = scale.per_price, scale.per_quantity
+    buy, sell = Side.BUY, Side.SELL
+
+    def read(data: bytes, received_ns: int) -> MarketEvent:
+        trade = decode(data).data
+        return Traded(
+            symbol,
+            trade.trade_id,
+            int(trade.price * per_price + 0.5),
+            int(trade.quantity * per_quantity + 0.5),
+            sell if trade.buyer_is_maker else buy,
+            trade.trade_ms * NS_PER_MS,
+            received_ns,
+        )
+
+    return read
