@@ -30,6 +30,10 @@ _SIZE_SIGMA = 1.15
 _WALL_SHARE = 0.012
 _SKEW = 0.75
 """How strongly pressure scales sizes: bids by e^(skew p), asks by e^(-skew p)."""
+_NEAR = 20
+"""Levels at the touch whose sizes show the pressure."""
+_NEAR_SPAN = (7.0, 28.0)
+"""Least and most distance, in grains, that they should cover."""
 _SIDES = (Side.BUY, Side.SELL)
 
 
@@ -79,6 +83,8 @@ class FlowModel:
         if not self._align():
             self._act()
         self._tighten()
+        self._lean()
+        self._keep_density()
         self._keep_depth()
         self._schedule(now_ns)
 
@@ -110,8 +116,8 @@ class FlowModel:
                 ticks -= side.sign * (1.0 + (self._rng.expovariate(1.0 / gap) if index else 0.0))
                 if ticks < 1.0:
                     break
-                for _ in range(1 + int(self._rng.expovariate(1.0))):
-                    depth = min(1.0, index / 30)
+                for _ in range(1 + int(self._rng.expovariate(1.0 / 0.7))):
+                    depth = min(1.0, index / 300)
                     self._rest(side, round(ticks), self._resting_lots(side, depth))
 
     # -- actions ----------------------------------------------------------------
@@ -152,14 +158,14 @@ class FlowModel:
             best = round(self.weather.fair) - side.sign
         behind = 0 if self._rng.random() < 0.3 else self._distance(14.0)
         ticks = best - side.sign * behind
-        self._rest(side, ticks, self._resting_lots(side, min(1.0, behind / 500)))
+        self._rest(side, ticks, self._resting_lots(side, min(1.0, behind / (80 * self._grain))))
 
     def _cancel(self, side: Side) -> None:
         prices = self._book.side(side).prices
         if len(prices) < DEPTH_LEVELS // 2:
             return
         index = min(int(self._rng.expovariate(1 / 10.0)), len(prices) - 1)
-        self._pull(side, prices[-1 - index] if side is Side.BUY else prices[index], whole=False)
+        self._pull(side, _nth(prices, side, index), whole=False)
 
     def _take(self, side: Side) -> None:
         best, _ = self._book.best(side.opposite)
@@ -175,12 +181,42 @@ class FlowModel:
             bid, ask = self._touch()
             if not bid or not ask or ask - bid <= 1 + self._grain * 0.2:
                 return
-            middle = (bid + ask) / 2
-            side = Side.BUY if self.weather.fair >= middle else Side.SELL
-            edge = ask - 1 if side is Side.BUY else bid + 1
-            room = ask - bid - 2
-            back = min(room, int(self._rng.expovariate(1.0 / (self._grain * 0.4))))
-            self._rest(side, edge - side.sign * back, self._resting_lots(side))
+            fair = round(self.weather.fair)
+            side = Side.BUY if fair - bid >= ask - fair else Side.SELL
+            back = int(self._rng.expovariate(1.0 / (self._grain * 0.4)))
+            if side is Side.BUY:
+                ticks = max(bid + 1, min(fair, ask - 1) - back)
+            else:
+                ticks = min(ask - 1, max(fair, bid + 1) + back)
+            self._rest(side, ticks, self._resting_lots(side))
+
+    def _lean(self) -> None:
+        """Show the pressure: support behind one touch, smaller quotes before the other."""
+        rng, pressure = self._rng, self.weather.pressure
+        if rng.random() >= abs(pressure):
+            return
+        side = Side.BUY if pressure > 0 else Side.SELL
+        for leaning in (side, side.opposite):
+            prices = self._book.side(leaning).prices
+            if len(prices) > _NEAR:
+                ticks = _nth(prices, leaning, rng.randrange(_NEAR))
+                self._pull(leaning, ticks)
+                self._rest(leaning, ticks, self._resting_lots(leaning))
+
+    def _keep_density(self) -> None:
+        """Keep the nearest levels neither empty nor crowded."""
+        rng = self._rng
+        for side in _SIDES:
+            prices = self._book.side(side).prices
+            if len(prices) <= _NEAR:
+                continue
+            best, last = _nth(prices, side, 0), _nth(prices, side, _NEAR - 1)
+            span = abs(best - last)
+            if span > self._grain * _NEAR_SPAN[1]:
+                behind = int(rng.uniform(1.0, self._grain * _NEAR_SPAN[1]))
+                self._rest(side, best - side.sign * behind, self._resting_lots(side))
+            elif span < self._grain * _NEAR_SPAN[0]:
+                self._pull(side, _nth(prices, side, rng.randrange(1, _NEAR)))
 
     def _keep_depth(self) -> None:
         """Thin a side that a trend left behind, extend the other one at its far end."""
@@ -188,7 +224,7 @@ class FlowModel:
             prices = self._book.side(side).prices
             if len(prices) > DEPTH_LEVELS * 1.1:
                 index = self._rng.randrange(30, len(prices))
-                self._pull(side, prices[-1 - index] if side is Side.BUY else prices[index])
+                self._pull(side, _nth(prices, side, index))
             elif len(prices) < DEPTH_LEVELS * 0.9:
                 far = prices[0 if side is Side.BUY else -1] if prices else 0
                 gap = 1 + self._distance(DEPTH_LEVELS / 40)
@@ -220,3 +256,8 @@ class FlowModel:
         for order_id in ids if whole else ids[-1:]:
             self._house.cancel(order_id)
         return bool(ids)
+
+
+def _nth(prices: list[int], side: Side, index: int) -> int:
+    """Return the price of the level ``index`` places behind the best one."""
+    return prices[-1 - index] if side is Side.BUY else prices[index]
