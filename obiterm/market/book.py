@@ -1,0 +1,262 @@
+"""One order book, kept in step with the venue by sequence numbers.
+
+A side is a sorted list of keys, best last, beside a dict of sizes. Most changes are
+near the touch, where an insert at the end moves almost nothing; a change of a known
+level is one dict write; the nearest levels are one slice. Ask keys are negated
+prices, so that both sides grow towards their best end. (Against two parallel lists a
+side: 8 % less time per message in the median and 15 % in the mean of a recorded
+BTCUSDT stream.)
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterable
+from enum import Enum
+
+from obiterm.core.events import DepthChanged, DepthSnapshotted, Level
+
+
+class Applied(Enum):
+    """What became of a depth message."""
+
+    APPLIED = "APPLIED"
+    BUFFERED = "BUFFERED"
+    """Kept until a snapshot arrives."""
+    IGNORED = "IGNORED"
+    """Old news: the book already holds it."""
+    GAP = "GAP"
+    """Messages are missing: the book is out of step and needs a new snapshot."""
+
+
+class SequenceRule(Enum):
+    """How a venue numbers its depth messages."""
+
+    BINANCE_SPOT = "binance-spot"
+    """binance.md §8.1: ``U <= local + 1 <= u``; sizes are absolute, so an overlap is harmless."""
+
+    def verdict(self, local_id: int, event: DepthChanged) -> Applied:
+        """Judge ``event`` against the book's last id: APPLIED, IGNORED or GAP."""
+        if event.last_id <= local_id:
+            return Applied.IGNORED
+        if event.first_id > local_id + 1:
+            return Applied.GAP
+        return Applied.APPLIED
+
+
+class Book:
+    """Depth of one market.
+
+    Without a snapshot it is not ``synced``: it shows nothing and buffers changes,
+    the newest ``buffer_limit`` of them. A gap puts it back into that state; whoever
+    holds the book asks for a new snapshot.
+    """
+
+    __slots__ = (
+        "_ask_keys",
+        "_ask_lots",
+        "_bid_keys",
+        "_bid_lots",
+        "_buffer",
+        "_imbalances",
+        "_rule",
+        "best_ask_lots",
+        "best_ask_ticks",
+        "best_bid_lots",
+        "best_bid_ticks",
+        "crossed_seen",
+        "diffs_applied",
+        "gaps",
+        "last_id",
+        "synced",
+    )
+
+    def __init__(
+        self, rule: SequenceRule = SequenceRule.BINANCE_SPOT, buffer_limit: int = 1000
+    ) -> None:
+        self._rule = rule
+        self._buffer: deque[DepthChanged] = deque(maxlen=buffer_limit)
+        self._bid_keys: list[int] = []
+        self._bid_lots: dict[int, int] = {}
+        self._ask_keys: list[int] = []
+        self._ask_lots: dict[int, int] = {}
+        self._imbalances: dict[int, float] = {}
+        self.synced = False
+        self.last_id = 0
+        self.diffs_applied = 0
+        self.gaps = 0
+        self.crossed_seen = 0
+        """Applied messages after which the best bid was at or above the best ask."""
+        self.best_bid_ticks = 0
+        self.best_bid_lots = 0
+        self.best_ask_ticks = 0
+        self.best_ask_lots = 0
+
+    @property
+    def crossed(self) -> bool:
+        """True when both sides hold something and the bid is not below the ask."""
+        return 0 < self.best_ask_ticks <= self.best_bid_ticks
+
+    @property
+    def empty(self) -> bool:
+        """True when a side holds nothing: there is no price to trade at (R106)."""
+        return not self._bid_keys or not self._ask_keys
+
+    def __len__(self) -> int:
+        return len(self._bid_keys) + len(self._ask_keys)
+
+    def snapshot(self, event: DepthSnapshotted) -> Applied:
+        """Take a whole book, then replay the buffered changes on top of it.
+
+        Return APPLIED; IGNORED when the book is in step and already newer; GAP when
+        changes between the snapshot and the buffer are missing (take another one).
+        """
+        if self.synced and event.last_id <= self.last_id:
+            return Applied.IGNORED
+        pending = list(self._buffer)
+        self._load(event)
+        for at, change in enumerate(pending):
+            verdict = self._rule.verdict(self.last_id, change)
+            if verdict is Applied.GAP:
+                self._lose(pending[at:])
+                return Applied.GAP
+            if verdict is Applied.APPLIED:
+                self._apply(change)
+        return Applied.APPLIED
+
+    def change(self, event: DepthChanged) -> Applied:
+        """Set the levels of one message, or say why not."""
+        if not self.synced:
+            self._buffer.append(event)
+            return Applied.BUFFERED
+        verdict = self._rule.verdict(self.last_id, event)
+        if verdict is Applied.APPLIED:
+            self._apply(event)
+        elif verdict is Applied.GAP:
+            self._lose([event])
+        return verdict
+
+    def reset(self) -> None:
+        """Forget every level; buffer from now on until a snapshot comes."""
+        self._clear()
+        self._buffer.clear()
+
+    def top(self, levels: int) -> tuple[list[Level], list[Level]]:
+        """Return the nearest ``levels`` bids and asks, best first."""
+        if levels < 1:
+            return [], []
+        sizes = self._bid_lots
+        bids = [(key, sizes[key]) for key in self._bid_keys[: -levels - 1 : -1]]
+        sizes = self._ask_lots
+        asks = [(-key, sizes[key]) for key in self._ask_keys[: -levels - 1 : -1]]
+        return bids, asks
+
+    def imbalance(self, levels: int) -> float:
+        """Return (bid - ask) / (bid + ask) over the nearest ``levels`` (R106), -1 … 1.
+
+        0 when both sides are empty. A book with one empty side reads ±1, but is
+        ``empty`` and must not be traded on.
+        """
+        known = self._imbalances.get(levels)
+        if known is not None:
+            return known
+        if levels < 1:
+            raise ValueError(f"levels must be at least 1, not {levels}")
+        bid = sum(map(self._bid_lots.__getitem__, self._bid_keys[-levels:]))
+        ask = sum(map(self._ask_lots.__getitem__, self._ask_keys[-levels:]))
+        total = bid + ask
+        value = (bid - ask) / total if total else 0.0
+        self._imbalances[levels] = value
+        return value
+
+    def micro_ticks(self) -> float:
+        """Return the mid weighted by the opposite sizes, in ticks; 0 when a side is empty."""
+        bid, ask = self.best_bid_lots, self.best_ask_lots
+        if not bid or not ask:
+            return 0.0
+        return (self.best_bid_ticks * ask + self.best_ask_ticks * bid) / (bid + ask)
+
+    def largest_level(self, levels: int) -> Level:
+        """Return ``(ticks, lots)`` of the biggest of the nearest levels; (0, 0) when empty.
+
+        Of equal ones the level nearer to the touch, of those the bid.
+        """
+        bids, asks = self.top(levels)
+        largest = (0, 0)
+        for nearest in _alternate(bids, asks):
+            if nearest[1] > largest[1]:
+                largest = nearest
+        return largest
+
+    def _load(self, event: DepthSnapshotted) -> None:
+        self._clear()
+        self._buffer.clear()
+        self._bid_lots = {ticks: lots for ticks, lots in event.bids if lots}
+        self._ask_lots = {-ticks: lots for ticks, lots in event.asks if lots}
+        self._bid_keys = sorted(self._bid_lots)
+        self._ask_keys = sorted(self._ask_lots)
+        self.last_id = event.last_id
+        self.synced = True
+        self._settle()
+
+    def _apply(self, event: DepthChanged) -> None:
+        keys, sizes = self._bid_keys, self._bid_lots
+        for key, lots in event.bids:
+            if key in sizes:
+                if lots:
+                    sizes[key] = lots
+                else:
+                    del sizes[key], keys[bisect_left(keys, key)]
+            elif lots:
+                sizes[key] = lots
+                insort(keys, key)
+        keys, sizes = self._ask_keys, self._ask_lots
+        for ticks, lots in event.asks:
+            key = -ticks
+            if key in sizes:
+                if lots:
+                    sizes[key] = lots
+                else:
+                    del sizes[key], keys[bisect_left(keys, key)]
+            elif lots:
+                sizes[key] = lots
+                insort(keys, key)
+        self.last_id = event.last_id
+        self.diffs_applied += 1
+        self._settle()
+
+    def _settle(self) -> None:
+        self._imbalances.clear()
+        bid = ask = 0
+        if self._bid_keys:
+            bid = self._bid_keys[-1]
+        if self._ask_keys:
+            ask = -self._ask_keys[-1]
+        self.best_bid_ticks = bid
+        self.best_bid_lots = self._bid_lots.get(bid, 0)
+        self.best_ask_ticks = ask
+        self.best_ask_lots = self._ask_lots.get(-ask, 0)
+        if 0 < ask <= bid:
+            self.crossed_seen += 1
+
+    def _lose(self, waiting: Iterable[DepthChanged]) -> None:
+        self.gaps += 1
+        self._clear()
+        self._buffer.clear()
+        self._buffer.extend(waiting)
+
+    def _clear(self) -> None:
+        self.synced = False
+        self.last_id = 0
+        self._bid_keys, self._bid_lots = [], {}
+        self._ask_keys, self._ask_lots = [], {}
+        self._settle()
+
+
+def _alternate(bids: list[Level], asks: list[Level]) -> Iterable[Level]:
+    for at in range(max(len(bids), len(asks))):
+        if at < len(bids):
+            yield bids[at]
+        if at < len(asks):
+            yield asks[at]
