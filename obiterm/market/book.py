@@ -1,21 +1,13 @@
-"""One order book, kept in step with the venue by sequence numbers.
-
-A side is a sorted list of keys, best last, beside a dict of sizes. Most changes are
-near the touch, where an insert at the end moves almost nothing; a change of a known
-level is one dict write; the nearest levels are one slice. Ask keys are negated
-prices, so that both sides grow towards their best end. (Against two parallel lists a
-side: 8 % less time per message in the median and 15 % in the mean of a recorded
-BTCUSDT stream.)
-"""
+"""One order book, kept in step with the venue by sequence numbers (binance.md §8.1)."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
 from enum import Enum
 
 from obiterm.core.events import DepthChanged, DepthSnapshotted, Level
+from obiterm.market.ladder import Ladder
 
 
 class Applied(Enum):
@@ -54,10 +46,8 @@ class Book:
     """
 
     __slots__ = (
-        "_ask_keys",
-        "_ask_lots",
-        "_bid_keys",
-        "_bid_lots",
+        "_asks",
+        "_bids",
         "_buffer",
         "_imbalances",
         "_rule",
@@ -77,15 +67,14 @@ class Book:
     ) -> None:
         self._rule = rule
         self._buffer: deque[DepthChanged] = deque(maxlen=buffer_limit)
-        self._bid_keys: list[int] = []
-        self._bid_lots: dict[int, int] = {}
-        self._ask_keys: list[int] = []
-        self._ask_lots: dict[int, int] = {}
+        self._bids = Ladder()
+        self._asks = Ladder()
         self._imbalances: dict[int, float] = {}
         self.synced = False
         self.last_id = 0
         self.diffs_applied = 0
         self.gaps = 0
+        """Times that messages were found missing."""
         self.crossed_seen = 0
         """Applied messages after which the best bid was at or above the best ask."""
         self.best_bid_ticks = 0
@@ -101,10 +90,10 @@ class Book:
     @property
     def empty(self) -> bool:
         """True when a side holds nothing: there is no price to trade at (R106)."""
-        return not self._bid_keys or not self._ask_keys
+        return not self._bids.sizes or not self._asks.sizes
 
     def __len__(self) -> int:
-        return len(self._bid_keys) + len(self._ask_keys)
+        return len(self._bids.sizes) + len(self._asks.sizes)
 
     def snapshot(self, event: DepthSnapshotted) -> Applied:
         """Take a whole book, then replay the buffered changes on top of it.
@@ -119,7 +108,8 @@ class Book:
         for at, change in enumerate(pending):
             verdict = self._rule.verdict(self.last_id, change)
             if verdict is Applied.GAP:
-                self._lose(pending[at:])
+                self.gaps += at > 0  # at 0 the snapshot is too old; no message was lost
+                self._unsync(pending[at:])
                 return Applied.GAP
             if verdict is Applied.APPLIED:
                 self._apply(change)
@@ -134,22 +124,22 @@ class Book:
         if verdict is Applied.APPLIED:
             self._apply(event)
         elif verdict is Applied.GAP:
-            self._lose([event])
+            self.gaps += 1
+            self._unsync([event])
         return verdict
 
     def reset(self) -> None:
         """Forget every level; buffer from now on until a snapshot comes."""
-        self._clear()
-        self._buffer.clear()
+        self._unsync(())
 
     def top(self, levels: int) -> tuple[list[Level], list[Level]]:
         """Return the nearest ``levels`` bids and asks, best first."""
         if levels < 1:
             return [], []
-        sizes = self._bid_lots
-        bids = [(key, sizes[key]) for key in self._bid_keys[: -levels - 1 : -1]]
-        sizes = self._ask_lots
-        asks = [(-key, sizes[key]) for key in self._ask_keys[: -levels - 1 : -1]]
+        sizes = self._bids.sizes
+        bids = [(key, sizes[key]) for key in reversed(self._bids.nearest(levels))]
+        sizes = self._asks.sizes
+        asks = [(-key, sizes[key]) for key in reversed(self._asks.nearest(levels))]
         return bids, asks
 
     def imbalance(self, levels: int) -> float:
@@ -163,8 +153,8 @@ class Book:
             return known
         if levels < 1:
             raise ValueError(f"levels must be at least 1, not {levels}")
-        bid = sum(map(self._bid_lots.__getitem__, self._bid_keys[-levels:]))
-        ask = sum(map(self._ask_lots.__getitem__, self._ask_keys[-levels:]))
+        bid = self._bids.volume(levels)
+        ask = self._asks.volume(levels)
         total = bid + ask
         value = (bid - ask) / total if total else 0.0
         self._imbalances[levels] = value
@@ -190,67 +180,39 @@ class Book:
         return largest
 
     def _load(self, event: DepthSnapshotted) -> None:
-        self._clear()
         self._buffer.clear()
-        self._bid_lots = {ticks: lots for ticks, lots in event.bids if lots}
-        self._ask_lots = {-ticks: lots for ticks, lots in event.asks if lots}
-        self._bid_keys = sorted(self._bid_lots)
-        self._ask_keys = sorted(self._ask_lots)
+        self._bids.load(event.bids, 1)
+        self._asks.load(event.asks, -1)
         self.last_id = event.last_id
         self.synced = True
         self._settle()
 
     def _apply(self, event: DepthChanged) -> None:
-        keys, sizes = self._bid_keys, self._bid_lots
-        for key, lots in event.bids:
-            if key in sizes:
-                if lots:
-                    sizes[key] = lots
-                else:
-                    del sizes[key], keys[bisect_left(keys, key)]
-            elif lots:
-                sizes[key] = lots
-                insort(keys, key)
-        keys, sizes = self._ask_keys, self._ask_lots
-        for ticks, lots in event.asks:
-            key = -ticks
-            if key in sizes:
-                if lots:
-                    sizes[key] = lots
-                else:
-                    del sizes[key], keys[bisect_left(keys, key)]
-            elif lots:
-                sizes[key] = lots
-                insort(keys, key)
+        self._bids.set_bids(event.bids)
+        self._asks.set_asks(event.asks)
         self.last_id = event.last_id
         self.diffs_applied += 1
         self._settle()
 
     def _settle(self) -> None:
         self._imbalances.clear()
-        bid = ask = 0
-        if self._bid_keys:
-            bid = self._bid_keys[-1]
-        if self._ask_keys:
-            ask = -self._ask_keys[-1]
+        bids, asks = self._bids, self._asks
+        bid = bids.keys[-1] if bids.keys else 0
+        ask = -asks.keys[-1] if asks.keys else 0
         self.best_bid_ticks = bid
-        self.best_bid_lots = self._bid_lots.get(bid, 0)
+        self.best_bid_lots = bids.sizes.get(bid, 0)
         self.best_ask_ticks = ask
-        self.best_ask_lots = self._ask_lots.get(-ask, 0)
+        self.best_ask_lots = asks.sizes.get(-ask, 0)
         if 0 < ask <= bid:
             self.crossed_seen += 1
 
-    def _lose(self, waiting: Iterable[DepthChanged]) -> None:
-        self.gaps += 1
-        self._clear()
+    def _unsync(self, waiting: Iterable[DepthChanged]) -> None:
         self._buffer.clear()
         self._buffer.extend(waiting)
-
-    def _clear(self) -> None:
         self.synced = False
         self.last_id = 0
-        self._bid_keys, self._bid_lots = [], {}
-        self._ask_keys, self._ask_lots = [], {}
+        self._bids = Ladder()
+        self._asks = Ladder()
         self._settle()
 
 

@@ -1,0 +1,230 @@
+"""Everything known about one market, fed by its events."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+from obiterm.core.events import (
+    CandleClosed,
+    DepthChanged,
+    DepthSnapshotted,
+    MarketEvent,
+    TopChanged,
+    Traded,
+)
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import NS_PER_S, Symbol
+from obiterm.market.book import Applied, Book
+from obiterm.market.candles import Atr, CandleBuilder
+from obiterm.market.signals import FlowImbalance
+
+_CANDLE_S = 60
+_ATR_PERIOD = 14
+_FLOW_WINDOW_NS = 10 * NS_PER_S
+_TOPS_KEPT = 512
+"""Book tickers kept for the comparison: they arrive before the depth message that covers them."""
+
+
+class MarketState:
+    """Book, candles, flow and last trade of one symbol.
+
+    Attributes:
+        obi_levels: levels a side of the imbalance that the screen shows.
+        last_received_ns: our time of the last depth message or snapshot. Tickers and trades
+            do not count: a silent depth stream is stale even while others flow (T38).
+        top_of_book_compared: applied changes for which a book ticker of the same or an
+            earlier update id was known.
+        top_of_book_matches: those whose best prices and sizes equalled that ticker's.
+    """
+
+    __slots__ = (
+        "_first_ticks",
+        "_last_candle_ns",
+        "_top",
+        "_tops",
+        "_traded_units",
+        "atr",
+        "book",
+        "candle",
+        "candles",
+        "flow",
+        "instrument",
+        "last_received_ns",
+        "last_ticks",
+        "last_trade",
+        "obi_levels",
+        "symbol",
+        "top_of_book_compared",
+        "top_of_book_matches",
+        "trades",
+    )
+
+    def __init__(self, symbol: Symbol, instrument: Instrument, obi_levels: int = 20) -> None:
+        self.symbol = symbol
+        self.instrument = instrument
+        self.obi_levels = obi_levels
+        self.book = Book()
+        self.candles = CandleBuilder(symbol, _CANDLE_S)
+        self.atr = Atr(_ATR_PERIOD)
+        self.flow = FlowImbalance(_FLOW_WINDOW_NS)
+        self.candle: CandleClosed | None = None
+        """The last closed minute."""
+        self.last_trade: Traded | None = None
+        self.last_ticks = 0
+        """Price of the last trade; 0 before the first."""
+        self.trades = 0
+        self.last_received_ns = 0
+        self.top_of_book_compared = 0
+        self.top_of_book_matches = 0
+        self._top: TopChanged | None = None
+        self._tops: deque[TopChanged] = deque(maxlen=_TOPS_KEPT)
+        self._first_ticks = 0
+        self._traded_units = 0
+        self._last_candle_ns = -1
+
+    # -- events -------------------------------------------------------------------------
+
+    def apply(self, event: MarketEvent) -> Applied | None:
+        """Take one event of this symbol; return what became of a depth message, else None."""
+        if isinstance(event, DepthChanged):
+            return self._change(event)
+        if isinstance(event, TopChanged):
+            self._take_top(event)
+        elif isinstance(event, Traded):
+            self._trade(event)
+        elif isinstance(event, DepthSnapshotted):
+            self.last_received_ns = event.received_ns
+            return self.book.snapshot(event)
+        else:
+            self._close_candle(event)
+        return None
+
+    def reset(self) -> None:
+        """Forget book and tickers: the feed was lost and update ids may start anew."""
+        self.book.reset()
+        self._top = None
+        self._tops.clear()
+
+    def _change(self, event: DepthChanged) -> Applied:
+        self.last_received_ns = event.received_ns
+        applied = self.book.change(event)
+        if applied is Applied.APPLIED:
+            self._compare_top()
+        for candle in self.candles.advance(event.event_ns, event.received_ns):
+            self._close_candle(candle)
+        return applied
+
+    def _take_top(self, event: TopChanged) -> None:
+        if self._top is None or event.update_id > self._top.update_id:
+            self._top = event
+            self._tops.append(event)
+        elif not self.book.synced:  # a venue that was restarted counts from the beginning
+            self._tops.clear()
+            self._top = event
+            self._tops.append(event)
+
+    def _trade(self, event: Traded) -> None:
+        self.trades += 1
+        self.last_trade = event
+        self.last_ticks = event.price_ticks
+        self._first_ticks = self._first_ticks or event.price_ticks
+        self._traded_units += event.price_ticks * event.lots
+        self.flow.add(event.aggressor, event.lots, event.event_ns)
+        for candle in self.candles.add(event):
+            self._close_candle(candle)
+
+    def _close_candle(self, candle: CandleClosed) -> None:
+        """Take a minute once, whether the venue or our own trades told it first."""
+        if candle.timeframe_s != _CANDLE_S or candle.open_ns <= self._last_candle_ns:
+            return
+        self._last_candle_ns = candle.open_ns
+        self.candle = candle
+        self.atr.add(candle)
+
+    def _compare_top(self) -> None:
+        """Compare the book with the newest ticker that is not newer than the book.
+
+        A ticker may overtake the depth message that covers it, so the last one received is
+        not always the right one.
+        """
+        tops = self._tops
+        last_id = self.book.last_id
+        while len(tops) > 1 and tops[1].update_id <= last_id:
+            tops.popleft()
+        if not tops or tops[0].update_id > last_id:
+            return
+        top = tops[0]
+        book = self.book
+        self.top_of_book_compared += 1
+        self.top_of_book_matches += (
+            top.bid_ticks == book.best_bid_ticks
+            and top.ask_ticks == book.best_ask_ticks
+            and top.bid_lots == book.best_bid_lots
+            and top.ask_lots == book.best_ask_lots
+        )
+
+    # -- prices -------------------------------------------------------------------------
+
+    def best(self) -> tuple[int, int, int, int]:
+        """Return bid ticks and lots, ask ticks and lots, from whichever is newer: ticker or book.
+
+        Zeros while neither is known.
+        """
+        top, book = self._top, self.book
+        if top is not None and top.update_id > book.last_id:
+            return top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots
+        return book.best_bid_ticks, book.best_bid_lots, book.best_ask_ticks, book.best_ask_lots
+
+    @property
+    def mark_ticks(self) -> int:
+        """The price to value a position at: the mid (down to a tick), else the last trade."""
+        bid, _, ask, _ = self.best()
+        return (bid + ask) // 2 if bid and ask else self.last_ticks
+
+    @property
+    def spread_ticks(self) -> int:
+        """Ask minus bid; 0 while a side is missing."""
+        bid, _, ask, _ = self.best()
+        return ask - bid if bid and ask else 0
+
+    def obi(self) -> float:
+        """Return the imbalance over ``obi_levels``."""
+        return self.book.imbalance(self.obi_levels)
+
+    def tradable(self, now_ns: int, stale_after_ns: int) -> bool:
+        """Return whether the book is in sync, two-sided, not crossed and fresh at ``now_ns``."""
+        book = self.book
+        return (
+            book.synced
+            and not book.empty
+            and not book.crossed
+            and now_ns - self.last_received_ns <= stale_after_ns
+        )
+
+    # -- since the start ----------------------------------------------------------------
+
+    @property
+    def volume_quote(self) -> Decimal:
+        """Traded value since the start, in quote."""
+        return self.instrument.notional(1, self._traded_units)
+
+    @property
+    def change_pct(self) -> float:
+        """Last trade against the first one seen, percent."""
+        return (self.last_ticks / self._first_ticks - 1) * 100 if self._first_ticks else 0.0
+
+    @property
+    def diffs_applied(self) -> int:
+        """Depth changes applied to the book."""
+        return self.book.diffs_applied
+
+    @property
+    def gaps(self) -> int:
+        """Times that depth messages were missing."""
+        return self.book.gaps
+
+    @property
+    def crossed(self) -> int:
+        """Depth messages after which the book was crossed."""
+        return self.book.crossed_seen
