@@ -94,8 +94,7 @@ class MarketState:
         elif isinstance(event, Traded):
             self._trade(event)
         elif isinstance(event, DepthSnapshotted):
-            self.last_received_ns = event.received_ns
-            return self.book.snapshot(event)
+            return self._snapshot(event)
         else:
             self._close_candle(event)
         return None
@@ -105,6 +104,14 @@ class MarketState:
         self.book.reset()
         self._top = None
         self._tops.clear()
+
+    def _snapshot(self, event: DepthSnapshotted) -> Applied:
+        self.last_received_ns = event.received_ns
+        before = self.book.diffs_applied
+        applied = self.book.snapshot(event)
+        if applied is Applied.APPLIED and self.book.diffs_applied > before:
+            self._compare_top()
+        return applied
 
     def _change(self, event: DepthChanged) -> Applied:
         self.last_received_ns = event.received_ns
