@@ -45,7 +45,7 @@ def validate(
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        raise explain(error, model, where=where, text=text, at=at) from error
+        raise explain(error, model, where=where, text=text, at=at) from None
 
 
 def explain(

@@ -75,7 +75,7 @@ def load_profile(name_or_path: str | Path, *, user_dir: Path) -> Profile:
     except ValidationError as error:
         raise _misfit(error, where, text) or explain(
             error, Profile, where=where, text=text
-        ) from error
+        ) from None
     strategies = tuple(
         check_parameters(strategy, where=where, text=text, at=("strategies", index, "parameters"))
         for index, strategy in enumerate(profile.strategies)

@@ -1,0 +1,42 @@
+"""What every test gets: a home of its own, no settings of the developer's, UTC."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_SHARED = os.environ.get("OBITERM_SHARED", "")
+
+
+@pytest.fixture(autouse=True)
+def own_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Put home, XDG directories and ``OBITERM_HOME`` under a temporary directory."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [one for one in os.environ if one.startswith(("OBITERM_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("OBITERM_HOME", str(home / "obiterm"))
+    for kind in ("CONFIG", "DATA", "STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield home
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Return the directory of recorded market data, or skip."""
+    shared = Path(_SHARED) if _SHARED else _CHECKOUT.parent / "shared"
+    data = shared / "data"
+    if not data.is_dir():
+        pytest.skip(f"no recorded data at {data}; set OBITERM_SHARED to where it is")
+    return data
