@@ -1,0 +1,126 @@
+"""What every operation works on: the core, its accounts and the venue's own bookkeeping."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from obiterm.exchange.api import Fill, Order, OrderUpdate, Output, Status, VenueCore
+from obiterm.exchange.binance import errors
+from obiterm.exchange.binance.auth import Credential
+from obiterm.exchange.binance.limits import Limits
+from obiterm.exchange.binance.params import Params
+from obiterm.exchange.binance.tape import Tape
+from obiterm.exchange.binance.wire import NO_EXTRAS, Extras, Scale
+
+_ALPHABET = string.ascii_letters + string.digits
+HISTORY_PRINTS = 1000
+_FIRST_UID = 354_937_868
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on its way through an operation."""
+
+    params: Params
+    now_ns: int
+    address: str
+    credential: Credential | None = None
+    session: object = None
+    """The WebSocket API session; ``None`` over REST."""
+
+    @property
+    def account(self) -> str:
+        """Name of the account that signed."""
+        if self.credential is None:
+            raise errors.missing("apiKey")
+        return self.credential.account
+
+
+class BackOffice:
+    """The venue core and what the dialect must remember beside it.
+
+    Outputs of the core leave through ``sinks`` in the order in which they happened.
+    """
+
+    def __init__(self, venue: VenueCore, limits: Limits) -> None:
+        self.venue = venue
+        self.limits = limits
+        self.scales = {name: Scale(spec) for name, spec in venue.markets.items()}
+        self.tapes = {name: Tape(venue.trades(name, HISTORY_PRINTS)) for name in venue.markets}
+        self.extras: dict[int, Extras] = {}
+        self.list_ids: dict[str, dict[str, int]] = {}
+        """Account -> client id of an order list -> list id."""
+        self.uids: dict[str, int] = {}
+        self.clock_offset_ns = 0
+        """How far the clock that callers see runs ahead of the real one; a fault sets it."""
+        self.sinks: list[Callable[[list[Output], int], None]] = []
+        self._market_ns = 0
+
+    def add_account(self, name: str, balances: dict[str, Decimal]) -> None:
+        """Create a funded account."""
+        self.venue.add_account(name, balances)
+        self.uids[name] = _FIRST_UID + len(self.uids)
+        self.list_ids[name] = {}
+
+    def scale(self, symbol: str) -> Scale:
+        """Return the market's writer of numbers, or refuse with -1121."""
+        found = self.scales.get(symbol)
+        if found is None:
+            raise errors.invalid_symbol()
+        return found
+
+    def clock_ns(self) -> int:
+        """Return the exchange's clock as callers see it."""
+        return time.time_ns() + self.clock_offset_ns
+
+    def market_ns(self) -> int:
+        """Return the time of the market: the real clock, never stepping back."""
+        self._market_ns = max(self._market_ns, time.time_ns())
+        return self._market_ns
+
+    def flush(self, now_ns: int) -> list[Output]:
+        """Hand the core's outputs to every sink and return them."""
+        outputs = self.venue.drain()
+        if outputs:
+            self._count_fills(outputs)
+            for sink in self.sinks:
+                sink(outputs, now_ns)
+        return outputs
+
+    def settle(self, order: Order, now_ns: int) -> list[Fill]:
+        """Send out what an order caused and return its own fills."""
+        return [
+            output.fill
+            for output in self.flush(now_ns)
+            if isinstance(output, OrderUpdate)
+            and output.fill is not None
+            and output.order.order_id == order.order_id
+        ]
+
+    def remember(self, order: Order, extras: Extras) -> None:
+        """Keep the echoed fields of an order."""
+        if extras is not NO_EXTRAS:
+            self.extras[order.order_id] = extras
+
+    def extras_of(self, order: Order) -> Extras:
+        """Return the echoed fields of an order."""
+        return self.extras.get(order.order_id, NO_EXTRAS)
+
+    def _count_fills(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, OrderUpdate):
+                counts = self.limits.orders(output.order.account)
+                if output.fill is not None:
+                    counts.filled(output.order.order_id)
+                elif output.order.status not in (Status.NEW, Status.PARTIALLY_FILLED):
+                    counts.ended(output.order.order_id)
+
+
+def new_client_id() -> str:
+    """Make an id as the venue does for an order or cancel that came without one."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(22))

@@ -1,0 +1,169 @@
+"""Faults that a test asks for: what a venue does on a bad day.
+
+Each fault names what it hits (``match``, a shell pattern over operation names,
+REST routes and stream names), how often (``count``, 0 = until cleared) and for
+how long (``ms``).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from obiterm.core.values import NS_PER_MS
+from obiterm.exchange.binance.errors import ApiError
+
+FOREVER_MS = 60_000
+
+
+class FaultKind(Enum):
+    """What goes wrong."""
+
+    DELAY = "delay"
+    """The request waits ``ms`` before it acts, or its answer does (``when`` = "reply")."""
+    DROP_REPLY = "drop_reply"
+    """The request acts; nobody is told."""
+    STATUS = "status"
+    """The request is answered with ``status``; it acts all the same when ``executed``."""
+    CUT = "cut"
+    """Sockets of a class (``match``: market, user, ws_api, all) are cut, now."""
+    SILENCE = "silence"
+    """Matching streams stay connected and say nothing (``market``, ``user`` or a pattern)."""
+    GAP = "gap"
+    """The next ``count`` depth messages are lost."""
+    REORDER = "reorder"
+    """The next two depth messages change places."""
+    DUPLICATE = "duplicate"
+    """The next ``count`` matching messages come twice."""
+    CLOCK_OFFSET = "clock_offset_ms"
+    """The exchange's clock is ``ms`` ahead (negative: behind)."""
+
+
+class FaultRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``POST /_exchange/faults`` takes."""
+
+    kind: FaultKind
+    match: str = "*"
+    ms: int = 0
+    count: int | None = None
+    status: int = 0
+    code: int | None = None
+    msg: str = ""
+    executed: bool = False
+    when: str = "before"
+
+
+class Fault(msgspec.Struct):
+    """A fault that is in force."""
+
+    fault_id: int
+    request: FaultRequest
+    left: int
+    """Times it still acts; -1 = without end."""
+    until_ns: int
+    """When it ends by itself; -1 = never."""
+
+    def describe(self) -> dict[str, object]:
+        """Return the fault as ``GET /_exchange/faults`` tells it."""
+        shown: dict[str, object] = msgspec.to_builtins(self.request)
+        return shown | {"id": self.fault_id, "left": self.left}
+
+
+_ONCE = frozenset({FaultKind.DELAY, FaultKind.DROP_REPLY, FaultKind.STATUS, FaultKind.GAP})
+_DEFAULT_COUNT = dict.fromkeys(_ONCE, 1) | {FaultKind.DUPLICATE: 1, FaultKind.REORDER: 1}
+
+
+class Faults:
+    """The faults in force."""
+
+    def __init__(self) -> None:
+        self.active: list[Fault] = []
+        self.clock_offset_ns = 0
+        self._next_id = 1
+
+    def add(self, request: FaultRequest, now_ns: int) -> Fault:
+        """Put a fault in force and return it. A cut is the caller's to perform."""
+        count = request.count
+        if count is None:
+            count = _DEFAULT_COUNT.get(request.kind, 0)
+        lasts = request.kind is FaultKind.SILENCE and request.ms > 0
+        fault = Fault(
+            fault_id=self._next_id,
+            request=request,
+            left=count or -1,
+            until_ns=now_ns + request.ms * NS_PER_MS if lasts else -1,
+        )
+        self._next_id += 1
+        if request.kind is FaultKind.CLOCK_OFFSET:
+            self.clock_offset_ns = request.ms * NS_PER_MS
+            self.active = [
+                other for other in self.active if other.request.kind is not FaultKind.CLOCK_OFFSET
+            ]
+        if request.kind is not FaultKind.CUT:
+            self.active.append(fault)
+        return fault
+
+    def clear(self, fault_id: int | None = None) -> None:
+        """End one fault, or all of them."""
+        self.active = [
+            fault for fault in self.active if fault_id is not None and fault.fault_id != fault_id
+        ]
+        if not any(fault.request.kind is FaultKind.CLOCK_OFFSET for fault in self.active):
+            self.clock_offset_ns = 0
+
+    def take(self, kind: FaultKind, labels: tuple[str, ...], now_ns: int) -> FaultRequest | None:
+        """Return a fault of this kind that hits any of ``labels``, and count it."""
+        if not self.active:
+            return None
+        for fault in self.active:
+            if fault.request.kind is kind and _hits(fault, labels, now_ns):
+                if fault.left > 0:
+                    fault.left -= 1
+                    if fault.left == 0:
+                        self.active.remove(fault)
+                return fault.request
+        return None
+
+    def silent(self, labels: tuple[str, ...], now_ns: int) -> bool:
+        """Tell whether a silence covers any of ``labels``."""
+        if not self.active:
+            return False
+        return any(
+            fault.request.kind is FaultKind.SILENCE and _hits(fault, labels, now_ns)
+            for fault in self.active
+        )
+
+
+def _hits(fault: Fault, labels: tuple[str, ...], now_ns: int) -> bool:
+    if fault.until_ns >= 0 and now_ns >= fault.until_ns:
+        return False
+    pattern = fault.request.match
+    return any(fnmatchcase(label, pattern) for label in labels)
+
+
+_STATUS_WORDS: dict[int, tuple[int, str]] = {
+    418: (-1003, "Way too much request weight used; IP banned."),
+    429: (-1003, "Too much request weight used."),
+    500: (-1000, "An unknown error occurred while processing the request."),
+    502: (-1000, "An unknown error occurred while processing the request."),
+    503: (-1008, "Server is currently overloaded with other requests. Please try again later."),
+    504: (
+        -1007,
+        "Timeout waiting for response from backend server. Send status unknown; "
+        "execution status unknown.",
+    ),
+}
+
+
+def status_error(request: FaultRequest) -> ApiError:
+    """Return the answer that a ``status`` fault gives."""
+    code, msg = _STATUS_WORDS.get(request.status, (-1001, "Internal error; unable to process."))
+    retry_after_s = max(1, request.ms // 1000) if request.status in (418, 429) else 0
+    return ApiError(
+        request.status or 500,
+        code if request.code is None else request.code,
+        request.msg or msg,
+        retry_after_s=retry_after_s,
+    )

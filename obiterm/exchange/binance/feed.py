@@ -1,0 +1,165 @@
+"""Turns what the market does into stream messages (binance.md §8).
+
+Prints and best prices leave at once; books every 100 ms and 1 s, candles every
+2 s, statistics every second.
+"""
+
+from __future__ import annotations
+
+from obiterm.core.values import NS_PER_MS
+from obiterm.exchange.api import Candle, DepthDelta, Output, PublicTrade, Top, Verbatim
+from obiterm.exchange.binance import stream_messages as messages
+from obiterm.exchange.binance.backoffice import BackOffice
+from obiterm.exchange.binance.hub import Hub
+from obiterm.exchange.binance.market import DayStats
+from obiterm.exchange.binance.stream_messages import DepthBatch
+from obiterm.exchange.binance.wire import Scale
+from obiterm.exchange.candles import INTERVALS_MS
+
+BEAT_MS = 100
+PARTIAL_LEVELS = (5, 10, 20)
+_SPEEDS = (("@100ms", 100), ("", 1000))
+
+
+class MarketFeed:
+    """Feeds every stream of one market."""
+
+    def __init__(self, office: BackOffice, hub: Hub, symbol: str) -> None:
+        self._office = office
+        self._hub = hub
+        self._symbol = symbol
+        self._name = symbol.lower()
+        self._scale: Scale = office.scale(symbol)
+        self._batches = {f"{self._name}@depth{suffix}": DepthBatch() for suffix, _ in _SPEEDS}
+        self._partial_ids: dict[str, int] = {}
+        self._candles: dict[str, Candle] = {}
+        self.recorded: set[str] = set()
+        """Streams that a capture feeds word for word: nothing is generated for them."""
+
+    def take(self, outputs: list[Output], now_ns: int) -> None:
+        """Publish what cannot wait and collect the rest."""
+        prints: list[PublicTrade] = []
+        for output in outputs:
+            if isinstance(output, Verbatim):
+                self._hub.publish(output.stream, output.text)
+            elif isinstance(output, Top):
+                self._publish_top(output)
+            elif isinstance(output, DepthDelta):
+                self._collect(output)
+            elif isinstance(output, PublicTrade):
+                prints.append(output)
+                self._publish_trade(output, now_ns)
+        if prints:
+            self._publish_aggregates(prints, now_ns)
+
+    def _free(self, stream: str) -> bool:
+        return self._hub.wanted(stream) and stream not in self.recorded
+
+    def _publish_top(self, top: Top) -> None:
+        stream = f"{self._name}@bookTicker"
+        if self._free(stream):
+            self._hub.publish(stream, messages.book_ticker(top, self._scale))
+
+    def _publish_trade(self, print_: PublicTrade, now_ns: int) -> None:
+        stream = f"{self._name}@trade"
+        if self._free(stream):
+            self._hub.publish(stream, messages.trade(print_, self._scale, now_ns))
+
+    def _publish_aggregates(self, prints: list[PublicTrade], now_ns: int) -> None:
+        rows = self._office.tapes[self._symbol].add(prints)
+        stream = f"{self._name}@aggTrade"
+        if self._free(stream):
+            for row in rows:
+                self._hub.publish(stream, messages.agg_trade(row, self._scale, now_ns))
+
+    def _collect(self, delta: DepthDelta) -> None:
+        for stream, batch in self._batches.items():
+            if self._free(stream):
+                batch.add(delta)
+
+    def beat(self, beat: int, now_ns: int) -> None:
+        """Publish what is due at the ``beat``-th tenth of a second of the clock."""
+        for suffix, every_ms in _SPEEDS:
+            if beat % (every_ms // BEAT_MS) == 0:
+                self._flush_depth(f"{self._name}@depth{suffix}", now_ns)
+                self._publish_partial(suffix)
+        if beat % 10 == 0:
+            self._publish_statistics(now_ns)
+            self._publish_candles(now_ns, final_only=beat % 20 != 0)
+
+    def _flush_depth(self, stream: str, now_ns: int) -> None:
+        batch = self._batches[stream]
+        if batch.first_id:
+            self._batches[stream] = DepthBatch()
+            self._hub.publish(stream, batch.message(self._scale, now_ns))
+
+    def _publish_partial(self, suffix: str) -> None:
+        for levels in PARTIAL_LEVELS:
+            stream = f"{self._name}@depth{levels}{suffix}"
+            if not self._free(stream):
+                continue
+            last_id, bids, asks = self._office.venue.depth(self._symbol, levels)
+            if self._partial_ids.get(stream) != last_id:
+                self._partial_ids[stream] = last_id
+                self._hub.publish(stream, messages.partial_depth(last_id, bids, asks, self._scale))
+
+    def _publish_statistics(self, now_ns: int) -> None:
+        for stream, write in (("ticker", messages.ticker), ("miniTicker", messages.mini_ticker)):
+            name = f"{self._name}@{stream}"
+            if self._free(name):
+                self._hub.publish(name, write(DayStats(self._office, self._symbol), now_ns))
+
+    def _publish_candles(self, now_ns: int, *, final_only: bool) -> None:
+        prefix = f"{self._name}@kline_"
+        for stream in self._hub.streams(prefix):
+            interval = stream.removeprefix(prefix)
+            if interval in INTERVALS_MS and stream not in self.recorded:
+                self._publish_candle(stream, interval, now_ns, final_only=final_only)
+
+    def _publish_candle(self, stream: str, interval: str, now_ns: int, *, final_only: bool) -> None:
+        candles = self._office.venue.candles(self._symbol, INTERVALS_MS[interval])
+        if not candles:
+            return
+        shown, current = self._candles.get(stream), candles[-1]
+        self._candles[stream] = current
+        if shown is not None and shown.open_ms < current.open_ms:
+            for candle in candles[-3:-1]:
+                if candle.open_ms >= shown.open_ms:
+                    self._hub.publish(
+                        stream,
+                        messages.kline(candle, self._scale, interval, now_ns, closed=True),
+                    )
+        if not final_only:
+            self._hub.publish(
+                stream, messages.kline(current, self._scale, interval, now_ns, closed=False)
+            )
+
+
+class Feeds:
+    """The feeds of every market; a sink of the back office."""
+
+    def __init__(self, office: BackOffice, hub: Hub) -> None:
+        self.by_symbol = {symbol: MarketFeed(office, hub, symbol) for symbol in office.scales}
+
+    def take(self, outputs: list[Output], now_ns: int) -> None:
+        """Publish the market's outputs."""
+        if len(self.by_symbol) == 1:
+            for feed in self.by_symbol.values():
+                feed.take(outputs, now_ns)
+            return
+        for symbol, feed in self.by_symbol.items():
+            feed.take([output for output in outputs if _symbol_of(output) == symbol], now_ns)
+
+    def beat(self, now_ns: int) -> None:
+        """Publish what is due now."""
+        beat = now_ns // (BEAT_MS * NS_PER_MS)
+        for feed in self.by_symbol.values():
+            feed.beat(beat, now_ns)
+
+
+def _symbol_of(output: Output) -> str:
+    if isinstance(output, DepthDelta | Top | PublicTrade):
+        return output.symbol
+    if isinstance(output, Verbatim):
+        return output.stream.partition("@")[0].upper()
+    return ""

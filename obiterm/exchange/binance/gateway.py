@@ -1,0 +1,112 @@
+"""What happens to every request, whichever wire it came over.
+
+Order: ban and weight, fault, key and signature and time, order count, the
+operation itself, faults on the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from obiterm.core.values import NS_PER_MS
+from obiterm.exchange.api import Refusal
+from obiterm.exchange.binance import errors
+from obiterm.exchange.binance.auth import Credential, KeyRing, Stamp
+from obiterm.exchange.binance.backoffice import BackOffice, Call
+from obiterm.exchange.binance.errors import ApiError
+from obiterm.exchange.binance.faults import FaultKind, Faults, status_error
+from obiterm.exchange.binance.operations import COMMON_PARAMS, Operation
+from obiterm.exchange.binance.params import Params
+
+
+class ReplyDropped(Exception):
+    """The request acted, but its answer is lost (a fault that somebody asked for)."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request as it arrived."""
+
+    operation: Operation
+    params: Params
+    address: str
+    labels: tuple[str, ...]
+    """Names by which faults may hit it."""
+    authenticate: Callable[[Params], Credential]
+    """Return the key that signed, or raise ``ApiError``; called for signed operations only."""
+    session: object = None
+
+
+class Gateway:
+    """Runs operations under the venue's rules."""
+
+    def __init__(self, office: BackOffice, keys: KeyRing, faults: Faults) -> None:
+        self.office = office
+        self.keys = keys
+        self.faults = faults
+
+    def now_ns(self) -> int:
+        """Return the exchange's clock as callers see it."""
+        return self.office.clock_ns()
+
+    async def perform(self, asked: Asked) -> tuple[object, Credential | None]:
+        """Run one request and return its result and the key that signed it.
+
+        Raises ``ApiError`` for a refusal, ``ReplyDropped`` when a fault eats the answer.
+        """
+        operation, params, labels = asked.operation, asked.params, asked.labels
+        address = self.office.limits.address(asked.address)
+        weight = operation.weight(params)
+        address.admit(weight, self.now_ns())
+        credential, stamp = None, None
+        if operation.signed:
+            credential = asked.authenticate(params)
+            stamp = Stamp(params)
+            stamp.check(self.now_ns())
+        delay = self.faults.take(FaultKind.DELAY, labels, self.now_ns())
+        if delay is not None and delay.when != "reply":
+            await asyncio.sleep(delay.ms / 1000)
+        broken = self.faults.take(FaultKind.STATUS, labels, self.now_ns())
+        if broken is not None and not broken.executed:
+            raise status_error(broken)
+        if stamp is not None:
+            # The second look, just before the matching engine (binance.md §3.1).
+            stamp.check(self.now_ns())
+        result = self._act(asked, credential)
+        if operation.order_call:
+            address.give_back(weight)
+        if delay is not None and delay.when == "reply":
+            await asyncio.sleep(delay.ms / 1000)
+        if broken is not None:
+            raise status_error(broken)
+        if self.faults.take(FaultKind.DROP_REPLY, labels, self.now_ns()) is not None:
+            raise ReplyDropped
+        return result, credential
+
+    def _act(self, asked: Asked, credential: Credential | None) -> object:
+        operation = asked.operation
+        asked.params.check_known(operation.known | COMMON_PARAMS)
+        now_ns = self.office.market_ns()
+        counts = None
+        if operation.new_orders and credential is not None:
+            counts = self.office.limits.orders(credential.account)
+            counts.admit(operation.new_orders, now_ns)
+        self.office.venue.advance(now_ns)
+        call = Call(asked.params, now_ns, asked.address, credential, asked.session)
+        try:
+            return operation.handler(self.office, call)
+        except (ApiError, Refusal) as refused:
+            if counts is not None and not operation.counted_always:
+                counts.give_back(operation.new_orders)
+            if isinstance(refused, Refusal):
+                raise errors.from_refusal(refused) from refused
+            raise
+        finally:
+            self.office.flush(now_ns)
+
+
+def retry_after_ms(error: ApiError, now_ns: int) -> int:
+    """Return the epoch millisecond at which a limit opens again."""
+    return now_ns // NS_PER_MS + error.retry_after_s * 1000

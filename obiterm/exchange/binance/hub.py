@@ -1,0 +1,97 @@
+"""Who listens to which market stream, and the faults on the way there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from obiterm.exchange.binance.faults import FaultKind, Faults
+from obiterm.exchange.binance.sockets import Outbox
+
+
+class Listener:
+    """One market connection: where its messages go and how they are wrapped."""
+
+    def __init__(self, outbox: Outbox, *, combined: bool) -> None:
+        self.outbox = outbox
+        self.combined = combined
+        self.streams: dict[str, None] = {}
+
+
+class Hub:
+    """Passes each stream's messages to its listeners."""
+
+    def __init__(self, faults: Faults, on_subscribed: Callable[[str], None]) -> None:
+        self._faults = faults
+        self._on_subscribed = on_subscribed
+        self._listeners: dict[str, dict[Listener, None]] = {}
+        self._held: dict[str, bytes] = {}
+        self.everyone: dict[Listener, None] = {}
+
+    def join(self, listener: Listener) -> None:
+        """Note a new connection."""
+        self.everyone[listener] = None
+
+    def leave(self, listener: Listener) -> None:
+        """Forget a connection and what it listened to."""
+        self.everyone.pop(listener, None)
+        for stream in list(listener.streams):
+            self.unsubscribe(listener, stream)
+
+    def subscribe(self, listener: Listener, stream: str) -> None:
+        """Let a connection hear a stream. A name that nothing feeds stays silent."""
+        listener.streams[stream] = None
+        self._listeners.setdefault(stream, {})[listener] = None
+        self._on_subscribed(stream)
+
+    def unsubscribe(self, listener: Listener, stream: str) -> None:
+        """End one subscription."""
+        listener.streams.pop(stream, None)
+        listeners = self._listeners.get(stream)
+        if listeners is not None:
+            listeners.pop(listener, None)
+            if not listeners:
+                del self._listeners[stream]
+
+    def wanted(self, stream: str) -> bool:
+        """Tell whether anybody listens."""
+        return stream in self._listeners
+
+    def streams(self, prefix: str) -> list[str]:
+        """Return the names with listeners that begin with ``prefix``."""
+        return [name for name in self._listeners if name.startswith(prefix)]
+
+    def publish(self, stream: str, data: bytes) -> None:
+        """Send one message of a stream, unless a fault has other plans."""
+        if stream not in self._listeners:
+            return
+        if not self._faults.active:
+            self._deliver(stream, data)
+            return
+        now_ns = time.time_ns()
+        if self._faults.silent((stream, "market"), now_ns):
+            return
+        if "@depth" in stream:
+            if self._faults.take(FaultKind.GAP, (stream,), now_ns) is not None:
+                return
+            held = self._held.pop(stream, None)
+            if held is None and self._faults.take(FaultKind.REORDER, (stream,), now_ns) is not None:
+                self._held[stream] = data
+                return
+            self._deliver(stream, data)
+            if held is not None:
+                self._deliver(stream, held)
+        else:
+            self._deliver(stream, data)
+        if self._faults.take(FaultKind.DUPLICATE, (stream,), now_ns) is not None:
+            self._deliver(stream, data)
+
+    def _deliver(self, stream: str, data: bytes) -> None:
+        wrapped = b""
+        for listener in list(self._listeners.get(stream, ())):
+            if not listener.combined:
+                listener.outbox.send(data)
+                continue
+            if not wrapped:
+                wrapped = b'{"stream":"' + stream.encode() + b'","data":' + data + b"}"
+            listener.outbox.send(wrapped)

@@ -1,0 +1,132 @@
+"""One client's WebSocket: a bounded outbox, pings, frame counting.
+
+Whoever has something to say puts it into the outbox and goes on; a client that
+reads too slowly fills its own outbox and is dropped, alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+log = logging.getLogger(__name__)
+
+PING_EVERY_S = 20.0
+PONG_WITHIN_S = 60.0
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+_FRAME_TYPES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+
+
+class Outbox:
+    """Sends messages to one client, in order, without ever making the sender wait."""
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+        self._socket = socket
+        self._request = request
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self.dropped = False
+
+    def send(self, data: bytes) -> None:
+        """Queue one text message; a client with 16 MiB waiting is cut off."""
+        if self.dropped:
+            return
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        self._wake.set()
+        if self._waiting_bytes > MAX_WAITING_BYTES:
+            log.warning("a client reads too slowly; dropped")
+            self.cut()
+
+    def cut(self) -> None:
+        """Break the connection without a closing handshake."""
+        self.dropped = True
+        self._waiting.clear()
+        self._wake.set()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def run(self) -> None:
+        """Write until the connection ends."""
+        while not self.dropped:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                data = self._waiting.popleft()
+                self._waiting_bytes -= len(data)
+                await self._socket.send_frame(data, WSMsgType.TEXT)
+
+
+class FrameMeter:
+    """Counts the frames that a client sends within one second of the clock."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._second = -1
+        self._count = 0
+
+    def over(self) -> bool:
+        """Count one frame and tell whether it is one too many."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._count > self._limit
+
+
+class ClientSocket:
+    """A WebSocket connection with its outbox and its heartbeat."""
+
+    def __init__(self, request: web.Request, frames_per_second: int) -> None:
+        self.request = request
+        self.socket = web.WebSocketResponse(autoping=False, compress=False)
+        self.outbox = Outbox(self.socket, request)
+        self._meter = FrameMeter(frames_per_second)
+        self._last_pong = time.monotonic()
+
+    async def texts(self) -> AsyncIterator[str]:
+        """Complete the handshake and yield text messages until the connection ends."""
+        await self.socket.prepare(self.request)
+        helpers = [
+            asyncio.create_task(self._guard(self.outbox.run())),
+            asyncio.create_task(self._guard(self._heartbeat())),
+        ]
+        try:
+            async for message in self.socket:
+                if message.type in _FRAME_TYPES and self._meter.over():
+                    await self.socket.close(
+                        code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests"
+                    )
+                    return
+                if message.type is WSMsgType.PING:
+                    await self.socket.pong(message.data)
+                elif message.type is WSMsgType.PONG:
+                    self._last_pong = time.monotonic()
+                elif message.type is WSMsgType.TEXT:
+                    yield message.data
+        finally:
+            self.outbox.dropped = True
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """Run a helper; a connection that breaks under it is simply over."""
+        try:
+            await work
+        except (ConnectionError, RuntimeError):
+            self.outbox.cut()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(PING_EVERY_S)
+            if time.monotonic() - self._last_pong > PONG_WITHIN_S:
+                self.outbox.cut()
+                return
+            await self.socket.ping(str(int(time.time() * 1000)).encode())
