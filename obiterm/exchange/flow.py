@@ -19,12 +19,12 @@ from obiterm.exchange.weather import Weather
 DEPTH_LEVELS = 1_200
 """Levels a side that the book opens with and is kept near."""
 
-_EVENTS_PER_S = 26.0
+_EVENTS_PER_S = 28.0
 _GRAIN = 4e-6
 """Distance scale between neighbouring levels at the touch, as a fraction of the price."""
 _ORDER_QUOTE = 2_500.0
 """Median quote value of a resting order."""
-_TAKE_QUOTE = 1_600.0
+_TAKE_QUOTE = 2_200.0
 """Median quote value of a market order."""
 _SIZE_SIGMA = 1.15
 _WALL_SHARE = 0.012
@@ -144,9 +144,9 @@ class FlowModel:
     def _act(self) -> None:
         rng, pressure = self._rng, self.weather.pressure
         draw = rng.random()
-        if draw < 0.46:
+        if draw < 0.42:
             self._add(Side.BUY if rng.random() < 0.5 + 0.25 * pressure else Side.SELL)
-        elif draw < 0.76:
+        elif draw < 0.68:
             self._cancel(Side.BUY if rng.random() < 0.5 - 0.3 * pressure else Side.SELL)
         else:
             self._take(Side.BUY if rng.random() < 0.5 + 0.22 * pressure else Side.SELL)

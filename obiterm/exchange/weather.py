@@ -11,11 +11,11 @@ from random import Random
 
 from obiterm.core.values import NS_PER_S
 
-_QUIET_S = (0.8, 3.0)
-_TREND_S = (3.5, 9.0)
-_DRIFT = (2.5e-5, 9e-5)
+_QUIET_S = (0.4, 1.6)
+_TREND_S = (2.5, 6.5)
+_DRIFT = (2.5e-5, 8e-5)
 """Trend speed, fraction of the price per second."""
-_NOISE = 2e-5
+_NOISE = 3e-5
 """Standard deviation of the fair price over one second, as a fraction."""
 _LEAD_S = 0.9
 _PRESSURE_TIME_S = 0.5
