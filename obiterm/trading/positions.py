@@ -1,0 +1,274 @@
+"""A position from its own fills: average price, P&L and fees, exact in decimals.
+
+Money is kept so that nothing is lost to rounding: what a reduction takes off the
+cost basis is rounded once, and that same amount goes into realised P&L. So at any time
+
+    realised + unrealised - fees  =  money received - money paid + quantity x mark
+
+A fee taken in coin counts as a sale of that coin at the fill's price and a fee of that
+worth in quote: ``quantity`` is what is really held, and the identity stays exact.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, Context, Decimal, localcontext
+
+import msgspec
+
+from obiterm.core.events import Filled
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import MarketKind, Side
+
+_EXACT = Context(prec=60)
+_COST_STEP = Decimal(1).scaleb(-18)
+_ZERO = Decimal(0)
+
+
+class RoundTrip(msgspec.Struct, frozen=True):
+    """From flat to flat. Prices are averages, money is in quote."""
+
+    side: Side
+    """BUY for a long."""
+    lots: int
+    """What was opened in all."""
+    entry_price: Decimal
+    exit_price: Decimal
+    opened_ns: int
+    closed_ns: int
+    gross_quote: Decimal
+    fees_quote: Decimal
+
+    @property
+    def net_quote(self) -> Decimal:
+        """Result after fees."""
+        return self.gross_quote - self.fees_quote
+
+
+class _Trip:
+    """Sums of one round trip; units are ticks x lots."""
+
+    def __init__(self, side: Side, opened_ns: int, gross: Decimal, fees: Decimal) -> None:
+        self.side = side
+        self.opened_ns = opened_ns
+        self.gross_before = gross
+        self.fees_before = fees
+        self.lots = 0
+        """Signed, open now."""
+        self.opened_lots = self.opened_units = 0
+        self.closed_lots = self.closed_units = 0
+
+    def open(self, lots: int, ticks: int) -> None:
+        self.lots += lots * self.side.sign
+        self.opened_lots += lots
+        self.opened_units += lots * ticks
+
+    def close(self, lots: int, ticks: int) -> None:
+        self.lots -= lots * self.side.sign
+        self.closed_lots += lots
+        self.closed_units += lots * ticks
+
+    def result(
+        self, instrument: Instrument, gross: Decimal, fees: Decimal, closed_ns: int
+    ) -> RoundTrip:
+        return RoundTrip(
+            side=self.side,
+            lots=self.opened_lots,
+            entry_price=instrument.tick_size * self.opened_units / self.opened_lots,
+            exit_price=instrument.tick_size * self.closed_units / self.closed_lots,
+            opened_ns=self.opened_ns,
+            closed_ns=closed_ns,
+            gross_quote=gross - self.gross_before,
+            fees_quote=fees - self.fees_before,
+        )
+
+
+class Position:
+    """One owner's position on one instrument.
+
+    ``lots`` counts fills since it last left flat; ``sellable_lots`` is what can be sold of
+    it, net of fees taken in coin. After a reducing fill, a rest that no order can close is
+    dust: below one lot, and on spot also below the minimum notional at that fill's price.
+    The position is closed then: ``is_flat``, ``lots`` 0. Dust stays in ``quantity`` and in
+    the P&L, and is sold with the next round trip (T21).
+
+    Attributes:
+        quantity: signed base held, exact, dust included.
+        realised_quote: realised P&L before fees.
+        fees_quote: fees in quote; those in coin at their fill's price.
+        fee_base: the part of the fees that was taken in coin, in base.
+        fees_other: fees in any third asset, by asset; without a price here they are not
+            in ``fees_quote``.
+        trips: closed round trips, oldest first.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.quantity = _ZERO
+        self.realised_quote = _ZERO
+        self.fees_quote = _ZERO
+        self.fee_base = _ZERO
+        self.fees_other: dict[str, Decimal] = {}
+        self.trips: list[RoundTrip] = []
+        self._cost = _ZERO
+        self._average = _ZERO
+        self._trip: _Trip | None = None
+        self._last_trip: _Trip | None = None
+        self._trade_ids: set[int] = set()
+
+    # -- reading ------------------------------------------------------------------------
+
+    @property
+    def is_flat(self) -> bool:
+        """True when nothing is held that an order could close."""
+        return self._trip is None
+
+    @property
+    def lots(self) -> int:
+        """Signed lots of the open position; 0 when flat."""
+        return self._trip.lots if self._trip else 0
+
+    @property
+    def sellable_lots(self) -> int:
+        """Whole lots of a long position that are really held; 0 when flat or short."""
+        if self._trip is None or self.quantity <= 0:
+            return 0
+        return self.instrument.lots_down(self.quantity)
+
+    @property
+    def average_price(self) -> Decimal:
+        """Average price of what is held; 0 when flat."""
+        return self._average if self._trip else _ZERO
+
+    @property
+    def opened_ns(self) -> int:
+        """Our time of the fill that left flat; 0 when flat."""
+        return self._trip.opened_ns if self._trip else 0
+
+    @property
+    def round_trips(self) -> int:
+        """How many times it came back to flat."""
+        return len(self.trips)
+
+    def unrealised(self, mark_ticks: int) -> Decimal:
+        """Return the P&L of what is held, dust included, if it were closed at ``mark_ticks``."""
+        with localcontext(_EXACT):
+            return self.instrument.tick_size * mark_ticks * self.quantity - self._cost
+
+    # -- changing -----------------------------------------------------------------------
+
+    def apply(self, fill: Filled) -> bool:
+        """Book a fill; return False when its trade id is known already (T34)."""
+        if fill.trade_id in self._trade_ids:
+            return False
+        self._trade_ids.add(fill.trade_id)
+        with localcontext(_EXACT):
+            self._book(fill)
+        self._average = self._cost / self.quantity if self.quantity else _ZERO
+        return True
+
+    def adopt(self, lots: int, average_ticks: int, at_ns: int) -> None:
+        """Begin with an inherited position, e.g. after a restart (T32 T46).
+
+        Raises ``ValueError`` when there are fills already.
+        """
+        if self.quantity or self._trade_ids:
+            raise ValueError("a position that has fills cannot adopt another")
+        if not lots:
+            return
+        side = Side.BUY if lots > 0 else Side.SELL
+        with localcontext(_EXACT):
+            price = self.instrument.price(average_ticks)
+            self._open(side, abs(lots), average_ticks, at_ns)
+            self._trade(self.instrument.quantity(lots), price)
+        self._average = price
+
+    def _book(self, fill: Filled) -> None:
+        price = self.instrument.price(fill.price_ticks)
+        if self._trip is None:
+            late = min(fill.lots, self._dust_lots(fill.side))
+            if not late:  # before the fee, so that the fee belongs to the new trip
+                self._open(fill.side, fill.lots, fill.price_ticks, fill.received_ns)
+            self._take(fill, price)
+            if late:
+                self._amend(late, fill)
+        elif self._trip.side is fill.side:
+            self._open(fill.side, fill.lots, fill.price_ticks, fill.received_ns)
+            self._take(fill, price)
+        else:
+            self._take(fill, price)
+            self._reduce(self._trip, fill, price)
+
+    def _reduce(self, trip: _Trip, fill: Filled, price: Decimal) -> None:
+        """Close the trip or a part of it; what the fill has beyond that opens the other way."""
+        closing = min(fill.lots, abs(trip.lots))
+        trip.close(closing, fill.price_ticks)
+        if not trip.lots or self._is_dust(price):
+            self._last_trip, self._trip = trip, None
+            self.trips.append(self._result(trip, fill.received_ns))
+        if closing < fill.lots:
+            self._open(fill.side, fill.lots - closing, fill.price_ticks, fill.received_ns)
+
+    def _amend(self, lots: int, fill: Filled) -> None:
+        """Give dust that was sold after all to the trip that it came from."""
+        trip = self._last_trip
+        if trip is not None:
+            trip.close(lots, fill.price_ticks)
+            self.trips[-1] = self._result(trip, self.trips[-1].closed_ns)
+        if lots < fill.lots:
+            self._open(fill.side, fill.lots - lots, fill.price_ticks, fill.received_ns)
+
+    def _take(self, fill: Filled, price: Decimal) -> None:
+        self._trade(self.instrument.quantity(fill.lots) * fill.side.sign, price)
+        self._charge(fill, price)
+
+    def _open(self, side: Side, lots: int, ticks: int, at_ns: int) -> None:
+        if self._trip is None:
+            self._trip = _Trip(side, at_ns, self.realised_quote, self.fees_quote)
+        self._trip.open(lots, ticks)
+
+    def _trade(self, amount: Decimal, price: Decimal) -> None:
+        """Add ``amount`` (signed base) at ``price``: to the cost basis, or out of it."""
+        held = self.quantity
+        if held * amount >= 0:
+            self._cost += amount * price
+            self.quantity += amount
+            return
+        closing = -held if abs(amount) >= abs(held) else amount
+        removed = self._cost
+        if closing != -held:
+            removed = (self._cost * -closing / held).quantize(_COST_STEP)
+        self.realised_quote += -closing * price - removed
+        opening = amount - closing
+        self._cost += opening * price - removed
+        self.quantity += amount
+
+    def _charge(self, fill: Filled, price: Decimal) -> None:
+        if not fill.fee:
+            return
+        if fill.fee_asset == self.instrument.quote:
+            self.fees_quote += fill.fee
+        elif fill.fee_asset == self.instrument.base:
+            self.fee_base += fill.fee
+            self.fees_quote += fill.fee * price
+            self._trade(-fill.fee, price)
+        else:
+            known = self.fees_other.get(fill.fee_asset, _ZERO)
+            self.fees_other[fill.fee_asset] = known + fill.fee
+
+    def _dust_lots(self, side: Side) -> int:
+        """Return how many lots of ``side`` only use up the dust of the last round trip."""
+        if self.quantity * side.sign >= 0:
+            return 0
+        lots = abs(self.quantity) / self.instrument.lot_size
+        return int(lots.to_integral_value(ROUND_CEILING))
+
+    def _is_dust(self, price: Decimal) -> bool:
+        held = abs(self.quantity)
+        if held < self.instrument.lot_size:
+            return True
+        return (
+            self.instrument.kind is MarketKind.SPOT and held * price < self.instrument.min_notional
+        )
+
+    def _result(self, trip: _Trip, closed_ns: int) -> RoundTrip:
+        return trip.result(self.instrument, self.realised_quote, self.fees_quote, closed_ns)
