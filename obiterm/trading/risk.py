@@ -1,0 +1,49 @@
+"""The risk gate: the only place where an intent becomes an ``ApprovedOrder`` (R15 R28 R47).
+
+Two kinds of orders are told apart by what they would do, not by what they say:
+
+- a *close* shrinks what is held, and its role says so (exit, stop, take profit, panic, or
+  reduce-only). It passes every limit but the instrument's own filters and the trading
+  state, and never sells more than there is. Where it could meet another order of ours the
+  venue's self-trade flag decides (it expires the resting one): a way out must not wait.
+- everything else passes every rule of ``risk_rules``; the first refusal is told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from obiterm.core.limits import RiskLimits
+from obiterm.core.orders import ApprovedOrder, OrderIntent, RefusedOrder
+from obiterm.core.values import NS_PER_S
+from obiterm.trading.risk_context import OpenOrder, RiskContext
+from obiterm.trading.risk_rules import Case, refusal
+
+__all__ = ["OpenOrder", "RiskContext", "RiskGate", "RiskLimits"]
+
+_RATE_WINDOW_NS = 10 * NS_PER_S
+
+
+class RiskGate:
+    """Judges intents of one account. Its only memory is when orders were approved."""
+
+    def __init__(self, limits: RiskLimits) -> None:
+        self.limits = limits
+        self._approved_ns: deque[int] = deque()
+
+    def check(
+        self, intent: OrderIntent, context: RiskContext, now_ns: int
+    ) -> ApprovedOrder | RefusedOrder:
+        """Return the approved order, or the refusal with the limit's name, value and attempt.
+
+        Closes count towards the order rate but are never refused for it.
+        """
+        approved = self._approved_ns
+        while approved and approved[0] <= now_ns - _RATE_WINDOW_NS:
+            approved.popleft()
+        found = refusal(Case(intent, context, self.limits, len(approved)))
+        if found is not None:
+            limit, reason = found
+            return RefusedOrder(intent=intent, limit=limit, reason=reason)
+        approved.append(now_ns)
+        return ApprovedOrder(intent=intent, approved_ns=now_ns)

@@ -1,0 +1,347 @@
+"""The rules of the risk gate, one function each: a refusal or None.
+
+A refusal is ``(limit, reason)``: the limit's name, and one line with its value and the attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from obiterm.core.limits import RiskLimits
+from obiterm.core.orders import OrderIntent
+from obiterm.core.values import (
+    NS_PER_MS,
+    MarketKind,
+    OrderKind,
+    OrderRole,
+    Side,
+    TradingState,
+)
+from obiterm.market.signals import spread_bps
+from obiterm.trading.risk_context import OpenOrder, RiskContext
+
+Refusal = tuple[str, str]
+
+_CLOSES = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.TAKE_PROFIT, OrderRole.PANIC})
+_HUMAN_OWNERS = frozenset({"manual", "panic"})
+_BPS = Decimal(10_000)
+
+
+class Case:
+    """One intent with what the rules need to know of it."""
+
+    __slots__ = (
+        "closing",
+        "context",
+        "intent",
+        "limits",
+        "notional",
+        "orders_in_10s",
+        "price_ticks",
+        "reducing",
+    )
+
+    def __init__(
+        self, intent: OrderIntent, context: RiskContext, limits: RiskLimits, orders_in_10s: int
+    ) -> None:
+        self.intent = intent
+        self.context = context
+        self.limits = limits
+        self.orders_in_10s = orders_in_10s
+        self.price_ticks = _price(intent, context)
+        self.notional = context.instrument.notional(self.price_ticks, intent.lots)
+        self.reducing = 0 < intent.lots <= self.closable_lots()
+        """True when it shrinks what is held, whatever it is called."""
+        self.closing = self.reducing and (intent.role in _CLOSES or intent.reduce_only)
+
+    def closable_lots(self) -> int:
+        """Return how much this side can take off what is held."""
+        context, intent = self.context, self.intent
+        if context.instrument.kind is not MarketKind.SPOT:
+            return max(0, -context.position_lots * intent.side.sign)
+        if intent.side is Side.BUY:
+            return 0
+        if intent.role is OrderRole.MANUAL:
+            return context.sellable_lots
+        bound = sum(o.lots_left for o in self.own_orders(Side.SELL) if o.owner == intent.owner)
+        return context.sellable_lots - bound
+
+    def own_orders(self, side: Side) -> list[OpenOrder]:
+        """Return the open orders of the account on this symbol and side."""
+        symbol = self.intent.symbol
+        return [o for o in self.context.open_orders if o.symbol == symbol and o.side is side]
+
+    def money(self, value: Decimal) -> str:
+        """Write an amount of quote."""
+        return f"{value:.2f} {self.context.instrument.quote}"
+
+
+def _price(intent: OrderIntent, context: RiskContext) -> int:
+    if intent.kind is OrderKind.LIMIT:
+        return intent.price_ticks
+    if intent.kind is OrderKind.STOP_MARKET:
+        return intent.trigger_ticks
+    touch = context.ask_ticks if intent.side is Side.BUY else context.bid_ticks
+    return touch or context.last_ticks
+
+
+def refusal(case: Case) -> Refusal | None:
+    """Return the first refusal of ``case``; None when it may leave."""
+    for rule in _ALWAYS:
+        found = rule(case)
+        if found is not None:
+            return found
+    if case.closing:
+        return None
+    rules = _BY_HAND_REDUCING if _is_reduced_by_hand(case) else _OPENING
+    for rule in rules:
+        found = rule(case)
+        if found is not None:
+            return found
+    return None
+
+
+def _is_reduced_by_hand(case: Case) -> bool:
+    return case.reducing and case.intent.role is OrderRole.MANUAL
+
+
+# -- for every order --------------------------------------------------------------------
+
+
+def _form(case: Case) -> Refusal | None:
+    intent = case.intent
+    if intent.lots <= 0:
+        return "order_form", f"size must be positive: {intent.lots} lots"
+    if intent.kind is OrderKind.LIMIT and intent.price_ticks <= 0:
+        return "order_form", f"a limit order needs a price: {intent.price_ticks} ticks"
+    if intent.kind is OrderKind.STOP_MARKET and intent.trigger_ticks <= 0:
+        return "order_form", f"a stop needs a trigger: {intent.trigger_ticks} ticks"
+    return None
+
+
+def _oversell(case: Case) -> Refusal | None:
+    intent, instrument = case.intent, case.context.instrument
+    if case.reducing:
+        return None
+    must_reduce = intent.role in _CLOSES or intent.reduce_only
+    sells_coins = instrument.kind is MarketKind.SPOT and intent.side is Side.SELL
+    if not must_reduce and not sells_coins:
+        return None
+    there = instrument.quantity(max(0, case.closable_lots())).normalize()
+    wanted = instrument.quantity(intent.lots).normalize()
+    return "oversell", (
+        f"{intent.side.value} {wanted:f} would close more than the {there:f} "
+        f"{instrument.base} that are there"
+    )
+
+
+def _filters(case: Case) -> Refusal | None:
+    intent, instrument = case.intent, case.context.instrument
+    small = "dust" if case.reducing else "min_order"
+    if intent.lots < instrument.min_lots:
+        least = instrument.quantity(instrument.min_lots).normalize()
+        return small, f"least {least:f} {instrument.base}: {_size(case)}"
+    most = instrument.max_lots
+    if intent.kind is not OrderKind.LIMIT:
+        most = min(most, instrument.market_max_lots)
+    if intent.lots > most:
+        largest = instrument.quantity(most).normalize()
+        return "max_order", f"the venue takes at most {largest:f} {instrument.base}: {_size(case)}"
+    if case.price_ticks and not (
+        instrument.min_price_ticks <= case.price_ticks <= instrument.max_price_ticks
+    ):
+        price = instrument.price(case.price_ticks)
+        return "price_filter", f"the venue takes no price of {price:f}"
+    free_of_minimum = instrument.kind is not MarketKind.SPOT and case.closing
+    if case.price_ticks and case.notional < instrument.min_notional and not free_of_minimum:
+        return small, f"least {case.money(instrument.min_notional)}: {case.money(case.notional)}"
+    return None
+
+
+def _size(case: Case) -> str:
+    instrument = case.context.instrument
+    return f"{instrument.quantity(case.intent.lots).normalize():f} {instrument.base}"
+
+
+def _state(case: Case) -> Refusal | None:
+    state = case.context.trading_state
+    if state is TradingState.ACTIVE:
+        return None
+    by_human = case.intent.role is OrderRole.PANIC or case.intent.owner in _HUMAN_OWNERS
+    if case.reducing and (state is TradingState.REDUCING or by_human):
+        return None
+    allowed = "closes by hand" if state is TradingState.HALTED else "orders that shrink a position"
+    return "trading_state", f"{state.value}: only {allowed}, not this {case.intent.role.value}"
+
+
+# -- for what opens or may open a position ----------------------------------------------
+
+
+def _armed(case: Case) -> Refusal | None:
+    if case.context.armed:
+        return None
+    return "armed", f"the {case.context.environment.value} account is not armed"
+
+
+def _book(case: Case) -> Refusal | None:
+    context = case.context
+    limit = case.limits.max_book_age_ms
+    age_ms = context.book_age_ns / NS_PER_MS
+    if age_ms > limit:
+        return "max_book_age_ms", f"book at most {limit} ms old: {age_ms:.0f} ms"
+    if not context.book_tradable:
+        return "book_tradable", "the book is not in sync, crossed or one-sided"
+    spread = spread_bps(context.bid_ticks, context.ask_ticks)
+    if spread > case.limits.max_spread_bps:
+        return "max_spread_bps", f"spread at most {case.limits.max_spread_bps} bps: {spread:.1f}"
+    return None
+
+
+def _clock(case: Case) -> Refusal | None:
+    limit = case.limits.max_clock_offset_ms
+    offset_ms = case.context.clock_offset_ns / NS_PER_MS
+    if abs(offset_ms) <= limit:
+        return None
+    return "max_clock_offset_ms", f"clock at most {limit} ms from the venue: {offset_ms:.0f} ms"
+
+
+def _day_loss(case: Case) -> Refusal | None:
+    limit, result = case.limits.max_daily_loss, case.context.day_pnl_quote
+    if result > -limit:
+        return None
+    return "max_daily_loss", (
+        f"loss since 00:00 UTC at most {case.money(limit)}: result {case.money(result)}"
+    )
+
+
+def _order_size(case: Case) -> Refusal | None:
+    limit = case.limits.max_order_notional
+    if case.notional <= limit:
+        return None
+    return "max_order_notional", f"order at most {case.money(limit)}: {case.money(case.notional)}"
+
+
+def _position_size(case: Case) -> Refusal | None:
+    if case.reducing:
+        return None
+    context, intent = case.context, case.intent
+    entries = [o for o in case.own_orders(intent.side) if o.role not in _CLOSES]
+    sign = intent.side.sign
+    lots = max(0, context.net_lots * sign) + sum(o.lots_left for o in entries) + intent.lots
+    limit = case.limits.max_position_notional
+    notional = context.instrument.notional(case.price_ticks, lots)
+    if notional > limit:
+        return "max_position_notional", (
+            f"position with open entries at most {case.money(limit)}: {case.money(notional)}"
+        )
+    most = context.max_position_lots
+    if most is None:
+        return None
+    own = sum(o.lots_left for o in entries if o.owner == intent.owner)
+    lots = max(0, context.position_lots * sign) + own + intent.lots
+    if lots <= most:
+        return None
+    quantity = context.instrument.quantity
+    return "max_position_lots", (
+        f"position of {intent.owner} at most {quantity(most).normalize():f}: "
+        f"{quantity(lots).normalize():f} {context.instrument.base}"
+    )
+
+
+def _exposure(case: Case) -> Refusal | None:
+    limit = case.limits.max_exposure_notional
+    total = case.context.exposure_quote + case.notional
+    if case.reducing or total <= limit:
+        return None
+    return "max_exposure_notional", f"exposure at most {case.money(limit)}: {case.money(total)}"
+
+
+def _funds(case: Case) -> Refusal | None:
+    available = case.context.available_quote
+    if case.reducing or case.notional <= available:
+        return None
+    return "available", f"{case.money(available)} free: order of {case.money(case.notional)}"
+
+
+def _open_orders(case: Case) -> Refusal | None:
+    context = case.context
+    there = len(context.open_orders)
+    if there >= case.limits.max_open_orders:
+        return "max_open_orders", f"at most {case.limits.max_open_orders} open: {there} are"
+    on_symbol = sum(o.symbol == case.intent.symbol for o in context.open_orders)
+    if on_symbol >= context.instrument.max_open_orders:
+        return "max_open_orders", (
+            f"the venue takes {context.instrument.max_open_orders} on {case.intent.symbol}: "
+            f"{on_symbol} are open"
+        )
+    return None
+
+
+def _rate(case: Case) -> Refusal | None:
+    limit = case.limits.max_orders_per_10s
+    if case.orders_in_10s < limit:
+        return None
+    return "max_orders_per_10s", f"at most {limit} new orders in 10 s: {case.orders_in_10s} left"
+
+
+def _collar(case: Case) -> Refusal | None:
+    """Refuse a price that is worse than mid or last by more than the collar.
+
+    Only the costly direction counts: a buy far below the market just rests.
+    """
+    context, limit = case.context, case.limits.price_collar_bps
+    bid, ask = context.bid_ticks, context.ask_ticks
+    mid = Decimal(bid + ask) / 2 if bid and ask else Decimal(0)
+    for name, reference in (("mid", mid), ("last", Decimal(context.last_ticks))):
+        if not reference:
+            continue
+        worse = (case.price_ticks - reference) * case.intent.side.sign
+        if worse * _BPS > limit * reference:
+            away = worse * _BPS / reference
+            return "price_collar_bps", f"price at most {limit} bps beyond {name}: {away:.1f}"
+    return None
+
+
+def _self_cross(case: Case) -> Refusal | None:
+    """Refuse what would meet an own order (R15).
+
+    A market order reaches as far as the collar. A stop meets nothing when it is placed.
+    """
+    intent = case.intent
+    if intent.kind is OrderKind.STOP_MARKET:
+        return None
+    sign = intent.side.sign
+    reach = Decimal(case.price_ticks)
+    if intent.kind is OrderKind.MARKET:
+        reach *= 1 + sign * case.limits.price_collar_bps / _BPS
+    for order in case.own_orders(intent.side.opposite):
+        if order.kind is OrderKind.STOP_MARKET:
+            continue
+        if order.kind is OrderKind.MARKET or (reach - order.price_ticks) * sign >= 0:
+            own = case.context.instrument.price(order.price_ticks)
+            what = f"at {own:f}" if order.price_ticks else "at market"
+            return "self_cross", (
+                f"would meet our own {order.side.value} {what} of {order.owner} (R15)"
+            )
+    return None
+
+
+Rule = Callable[[Case], Refusal | None]
+
+_ALWAYS: tuple[Rule, ...] = (_form, _state, _oversell, _filters)
+_BY_HAND_REDUCING: tuple[Rule, ...] = (_collar, _self_cross)
+_OPENING: tuple[Rule, ...] = (
+    _armed,
+    _book,
+    _clock,
+    _day_loss,
+    _order_size,
+    _position_size,
+    _exposure,
+    _funds,
+    _open_orders,
+    _rate,
+    _collar,
+    _self_cross,
+)
