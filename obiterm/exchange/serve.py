@@ -26,10 +26,12 @@ from obiterm.exchange.binance.auth import Credential
 from obiterm.exchange.binance.limits import LimitOptions
 from obiterm.exchange.binance.server import BinanceExchange
 from obiterm.exchange.ledger import build_ledger
+from obiterm.exchange.replay import ReplayVenue
 from obiterm.exchange.venue import SimVenue
 
 VENUES = ("binance",)
 MAIN_ACCOUNT = "main"
+DEFAULT_SYMBOL = "BTCUSDT"
 _ALPHABET = string.ascii_letters + string.digits
 _STOP_WITHIN_S = 1.0
 
@@ -61,8 +63,8 @@ class ServeOptions(msgspec.Struct, frozen=True):
     """What to serve, and where."""
 
     venue: str = "binance"
-    symbol: str = "BTCUSDT"
-    """One market, or several with commas between."""
+    symbol: str = ""
+    """One market, or several with commas between; empty: BTCUSDT, or what was captured."""
     seed: int = 7
     host: str = "127.0.0.1"
     port: int = 0
@@ -77,7 +79,7 @@ class ServeOptions(msgspec.Struct, frozen=True):
 
     @property
     def symbols(self) -> list[str]:
-        """The markets by name."""
+        """The markets that are wanted; empty when none was named."""
         return [name.strip() for name in self.symbol.split(",") if name.strip()]
 
 
@@ -107,11 +109,12 @@ class ExchangeServer:
                 f"no simulated exchange for venue {self.options.venue!r}",
                 hint=f"there is: {', '.join(VENUES)}",
             )
-        self.venue = SimVenue.named(
-            self.options.symbols, seed=self.options.seed, start_ns=time.time_ns()
-        )
+        self.venue = _open_venue(self.options)
         self.exchange = BinanceExchange(
-            self.venue, lambda: build_ledger(self.venue), self.options.limits
+            self.venue,
+            lambda: build_ledger(self.venue),
+            self.options.limits,
+            recorded=self.venue.recorded_streams if isinstance(self.venue, ReplayVenue) else None,
         )
         for account in self.options.accounts:
             self.exchange.add_account(account.name, account.balances, _credentials(account))
@@ -197,6 +200,25 @@ class ExchangeServer:
         await self.stop()
 
 
+def _open_venue(options: ServeOptions) -> SimVenue | ReplayVenue:
+    """Open the market: a recorded one, or the seeded order flow."""
+    if not options.speed > 0:
+        raise UsageError(f"speed {options.speed} must be greater than 0")
+    symbols = options.symbols
+    if options.capture is None:
+        return SimVenue.named(
+            symbols or [DEFAULT_SYMBOL], seed=options.seed, start_ns=time.time_ns()
+        )
+    if len(symbols) > 1:
+        raise UsageError("a capture holds one market; name one symbol, or none")
+    return ReplayVenue(
+        options.capture,
+        symbol=symbols[0] if symbols else None,
+        speed=options.speed,
+        derived=True,
+    )
+
+
 def _credentials(account: AccountOptions) -> list[Credential]:
     return [Credential(account.api_key, account.name, secret=account.api_secret)] + [
         Credential(api_key, account.name, public_key=public_key)
@@ -218,7 +240,15 @@ async def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:
         _watch_stdin(loop, stop)
     async with ExchangeServer(options) as server:
         announce(msgspec.json.encode(server.announcement()).decode())
-        await stop.wait()
+        await _until(stop, server.exchange.failure)
+
+
+async def _until(stop: asyncio.Event, failure: asyncio.Future[None]) -> None:
+    """Wait to be told to stop; raise what broke the market, if it breaks first."""
+    failure.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    if failure.done():
+        failure.result()
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

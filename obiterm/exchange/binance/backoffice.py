@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from obiterm.exchange.api import Fill, Order, OrderUpdate, Output, Status, VenueCore
+from obiterm.exchange.api import Fill, Order, OrderUpdate, Output, Status
 from obiterm.exchange.binance import errors
 from obiterm.exchange.binance.auth import Credential
+from obiterm.exchange.binance.core import GatedCore
 from obiterm.exchange.binance.limits import Limits
 from obiterm.exchange.binance.params import Params
 from obiterm.exchange.binance.tape import Tape
@@ -47,7 +48,7 @@ class BackOffice:
     Outputs of the core leave through ``sinks`` in the order in which they happened.
     """
 
-    def __init__(self, venue: VenueCore, limits: Limits) -> None:
+    def __init__(self, venue: GatedCore, limits: Limits) -> None:
         self.venue = venue
         self.limits = limits
         self.scales = {name: Scale(spec) for name, spec in venue.markets.items()}

@@ -48,29 +48,33 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_key: str = ""
 
 
+class Doors(msgspec.Struct, frozen=True):
+    """What the back door can reach beside the market."""
+
+    cut: Callable[[str], int]
+    """Break the connections of a class; returns how many."""
+    notice: Callable[[Json], None]
+    """Tell every connection."""
+    ledger: Callable[[], dict[str, object]]
+
+
 class ControlSide:
-    """Serves ``/_exchange/*``."""
+    """Serves ``/_exchange/*``. Only a market that ``is_model`` can be moved by the house."""
 
     def __init__(
-        self,
-        office: BackOffice,
-        keys: KeyRing,
-        faults: Faults,
-        cut: Callable[[str], int],
-        ledger: Callable[[], dict[str, object]],
-        notice: Callable[[Json], None],
+        self, office: BackOffice, keys: KeyRing, faults: Faults, doors: Doors, *, is_model: bool
     ) -> None:
         self._office = office
         self._keys = keys
         self._faults = faults
-        self._cut = cut
-        self._ledger = ledger
-        self._notice = notice
+        self._doors = doors
+        self._is_model = is_model
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         return [
             web.get("/_exchange/ledger", self._get_ledger),
+            web.get("/_exchange/state", self._get_state),
             web.get("/_exchange/faults", self._list_faults),
             web.post("/_exchange/faults", self._add_fault),
             web.delete("/_exchange/faults", self._clear_faults),
@@ -78,7 +82,18 @@ class ControlSide:
         ]
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
-        return _json(self._ledger())
+        return _json(self._doors.ledger())
+
+    async def _get_state(self, request: web.Request) -> web.Response:
+        """Tell whether the market still moves; a capture comes to an end."""
+        venue = self._office.venue
+        return _json(
+            {
+                "source": "flow" if self._is_model else "capture",
+                "ended": venue.next_event_ns() is None,
+                "symbols": list(venue.markets),
+            }
+        )
 
     async def _list_faults(self, request: web.Request) -> web.Response:
         return _json({"faults": [fault.describe() for fault in self._faults.active]})
@@ -92,7 +107,7 @@ class ControlSide:
         self._office.clock_offset_ns = self._faults.clock_offset_ns
         answer = fault.describe()
         if asked.kind is FaultKind.CUT:
-            answer["cut"] = self._cut("all" if asked.match == "*" else asked.match)
+            answer["cut"] = self._doors.cut("all" if asked.match == "*" else asked.match)
         return _json(answer)
 
     async def _clear_faults(self, request: web.Request) -> web.Response:
@@ -118,8 +133,10 @@ class ControlSide:
             return {}
         if asked.do is Deed.SHUTDOWN_NOTICE:
             now_ns = self._office.clock_ns()
-            self._notice({"e": "serverShutdown", "E": now_ns // 1_000_000})
+            self._doors.notice({"e": "serverShutdown", "E": now_ns // 1_000_000})
             return {}
+        if not self._is_model:
+            raise ApiError(400, -1020, "a recorded market cannot be moved")
         symbol = asked.symbol or next(iter(self._office.scales))
         self._open_house()
         now_ns = self._office.market_ns()

@@ -22,9 +22,12 @@ _SPEEDS = (("@100ms", 100), ("", 1000))
 
 
 class MarketFeed:
-    """Feeds every stream of one market."""
+    """Feeds every stream of one market.
 
-    def __init__(self, office: BackOffice, hub: Hub, symbol: str) -> None:
+    Nothing is generated for the ``recorded`` streams: a capture feeds them word for word.
+    """
+
+    def __init__(self, office: BackOffice, hub: Hub, symbol: str, recorded: set[str]) -> None:
         self._office = office
         self._hub = hub
         self._symbol = symbol
@@ -33,8 +36,7 @@ class MarketFeed:
         self._batches = {f"{self._name}@depth{suffix}": DepthBatch() for suffix, _ in _SPEEDS}
         self._partial_ids: dict[str, int] = {}
         self._candles: dict[str, Candle] = {}
-        self.recorded: set[str] = set()
-        """Streams that a capture feeds word for word: nothing is generated for them."""
+        self._recorded = recorded
 
     def take(self, outputs: list[Output], now_ns: int) -> None:
         """Publish what cannot wait and collect the rest."""
@@ -53,7 +55,7 @@ class MarketFeed:
             self._publish_aggregates(prints, now_ns)
 
     def _free(self, stream: str) -> bool:
-        return self._hub.wanted(stream) and stream not in self.recorded
+        return self._hub.wanted(stream) and stream not in self._recorded
 
     def _publish_top(self, top: Top) -> None:
         stream = f"{self._name}@bookTicker"
@@ -98,7 +100,7 @@ class MarketFeed:
             stream = f"{self._name}@depth{levels}{suffix}"
             if not self._free(stream):
                 continue
-            last_id, bids, asks = self._office.venue.depth(self._symbol, levels)
+            last_id, bids, asks = self._office.venue.peek(self._symbol, levels)
             if self._partial_ids.get(stream) != last_id:
                 self._partial_ids[stream] = last_id
                 self._hub.publish(stream, messages.partial_depth(last_id, bids, asks, self._scale))
@@ -113,7 +115,7 @@ class MarketFeed:
         prefix = f"{self._name}@kline_"
         for stream in self._hub.streams(prefix):
             interval = stream.removeprefix(prefix)
-            if interval in INTERVALS_MS and stream not in self.recorded:
+            if interval in INTERVALS_MS and stream not in self._recorded:
                 self._publish_candle(stream, interval, now_ns, final_only=final_only)
 
     def _publish_candle(self, stream: str, interval: str, now_ns: int, *, final_only: bool) -> None:
@@ -138,8 +140,10 @@ class MarketFeed:
 class Feeds:
     """The feeds of every market; a sink of the back office."""
 
-    def __init__(self, office: BackOffice, hub: Hub) -> None:
-        self.by_symbol = {symbol: MarketFeed(office, hub, symbol) for symbol in office.scales}
+    def __init__(self, office: BackOffice, hub: Hub, recorded: set[str]) -> None:
+        self.by_symbol = {
+            symbol: MarketFeed(office, hub, symbol, recorded) for symbol in office.scales
+        }
 
     def take(self, outputs: list[Output], now_ns: int) -> None:
         """Publish the market's outputs."""

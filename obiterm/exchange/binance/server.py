@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Protocol
 
 from aiohttp import web
 
-from obiterm.exchange.api import VenueCore
 from obiterm.exchange.binance.auth import Credential, KeyRing
 from obiterm.exchange.binance.backoffice import BackOffice
-from obiterm.exchange.binance.control import ControlSide
+from obiterm.exchange.binance.control import ControlSide, Doors
+from obiterm.exchange.binance.core import GatedCore
 from obiterm.exchange.binance.faults import Faults
 from obiterm.exchange.binance.feed import Feeds
 from obiterm.exchange.binance.gateway import Gateway
@@ -27,25 +27,23 @@ from obiterm.exchange.binance.user_streams import UserStreams
 from obiterm.exchange.binance.wire import Json
 from obiterm.exchange.binance.ws_api import WsApiSide
 
-CLASSES = ("market", "user", "ws_api", "all")
-
-
-class GatedCore(VenueCore, Protocol):
-    """A core that may wait for its audience: a capture starts with the first book stream."""
-
-    def start(self) -> None:
-        """Let the market begin, once."""
-        ...
+log = logging.getLogger(__name__)
 
 
 class BinanceExchange:
-    """REST, market streams and WebSocket API over one core, on one port."""
+    """REST, market streams and WebSocket API over one core, on one port.
+
+    ``recorded`` names the streams that the core passes on word for word; the set
+    may grow while a capture plays. ``None`` when the market is a model.
+    """
 
     def __init__(
         self,
         core: GatedCore,
         ledger: Callable[[], dict[str, object]],
         limits: LimitOptions | None = None,
+        *,
+        recorded: set[str] | None = None,
     ) -> None:
         options = limits or LimitOptions()
         self.core = core
@@ -53,7 +51,7 @@ class BinanceExchange:
         self.faults = Faults()
         self.office = BackOffice(core, Limits(options))
         self.hub = Hub(self.faults, self._subscribed)
-        self.feeds = Feeds(self.office, self.hub)
+        self.feeds = Feeds(self.office, self.hub, recorded if recorded is not None else set())
         self.user_streams = UserStreams(self.office, self.faults)
         self.office.sinks += [self.user_streams.take, self.feeds.take]
         gateway = Gateway(self.office, self.keys, self.faults)
@@ -61,10 +59,16 @@ class BinanceExchange:
         self.streams = StreamSide(self.hub, options.frames_per_second)
         self.ws_api = WsApiSide(gateway, self.user_streams)
         self.control = ControlSide(
-            self.office, self.keys, self.faults, self.cut, ledger, self.notice
+            self.office,
+            self.keys,
+            self.faults,
+            Doors(self.cut, self.notice, ledger),
+            is_model=recorded is None,
         )
         self._pump = Pump(self.office, self.feeds)
         self._pumping: asyncio.Task[None] | None = None
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the market cannot go on; holds what broke it."""
 
     def add_account(
         self, name: str, balances: dict[str, Decimal], credentials: list[Credential]
@@ -121,6 +125,17 @@ class BinanceExchange:
 
     async def _start(self, app: web.Application) -> None:
         self._pumping = asyncio.create_task(self._pump.run())
+        self._pumping.add_done_callback(self._pump_ended)
+
+    def _pump_ended(self, task: asyncio.Task[None]) -> None:
+        """Leave nobody connected to a market that stands still by accident."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failure.done():
+            log.error("the market stopped: %s", error)
+            self.failure.set_exception(error)
+            # Whoever serves us awaits it; a test that does not is not warned twice.
+            self.failure.exception()
+            self.cut("all")
 
     async def _stop(self, app: web.Application) -> None:
         self.rest.closing.set()

@@ -1,0 +1,21 @@
+"""What the dialect needs of a core beside ``VenueCore``."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from obiterm.exchange.api import VenueCore
+
+
+class GatedCore(VenueCore, Protocol):
+    """A core that may wait for its audience, so that a capture is seen from its first line."""
+
+    def start(self) -> None:
+        """Let the market begin: the first book stream has a listener. Harmless twice."""
+        ...
+
+    def peek(
+        self, symbol: str, limit: int
+    ) -> tuple[int, list[tuple[int, int]], list[tuple[int, int]]]:
+        """Return the same as ``depth`` without counting as a client's snapshot."""
+        ...
