@@ -140,8 +140,8 @@ class TrackedOrder:
         """Take news of the order; return False when it was old and nothing changed.
 
         ``filled_lots`` is the venue's running total. A larger total is news in every state,
-        also after the end. Raises ``ImpossibleChange`` for a total below 0 or above the
-        order's size, and for a state that cannot follow.
+        also after the end. Raises ``ImpossibleChange`` for a total below 0, for one above
+        the size of an order that has not ended, and for a state that cannot follow.
         """
         filled = self._checked_fill(following, filled_lots)
         change = judge(self.state, following)
@@ -179,6 +179,7 @@ class TrackedOrder:
     def _checked_fill(self, following: OrderState, filled_lots: int | None) -> int:
         if filled_lots is None:
             filled_lots = self.intent.lots if following is OrderState.FILLED else 0
-        if not 0 <= filled_lots <= self.intent.lots:
+        too_much = filled_lots > self.intent.lots and not self.state.is_final
+        if filled_lots < 0 or too_much:
             raise ImpossibleChange(f"{self!r} cannot have {filled_lots} lots filled")
         return max(self.filled_lots, filled_lots)

@@ -149,6 +149,11 @@ class Position:
         """How many times it came back to flat."""
         return len(self.trips)
 
+    @property
+    def results(self) -> list[Decimal]:
+        """Results of the round trips after fees, oldest first."""
+        return [trip.net_quote for trip in self.trips]
+
     def unrealised(self, mark_ticks: int) -> Decimal:
         """Return the P&L of what is held, dust included, if it were closed at ``mark_ticks``."""
         with localcontext(_EXACT):
