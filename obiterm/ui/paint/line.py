@@ -74,6 +74,6 @@ class Line:
         return tuple(spans)
 
 
-def to_strip(row: Row, width: int) -> Strip:
+def to_strip(row: Row) -> Strip:
     """Turn a finished line into what the compositor takes."""
-    return Strip([Segment(text, style) for text, style in row], width)
+    return Strip([Segment(text, style) for text, style in row])

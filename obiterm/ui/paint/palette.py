@@ -20,8 +20,8 @@ Rgb = tuple[int, int, int]
 
 @lru_cache(maxsize=4096)
 def style(fg: str, bg: str, bold: bool = False, underline: bool = False) -> Style:
-    """Return the one shared style of a colour pair, so that rows compare by identity."""
-    return Style(color=fg, bgcolor=bg, bold=bold or None, underline=underline or None)
+    """Return the one shared style of a colour pair; an empty ``fg`` sets the ground only."""
+    return Style(color=fg or None, bgcolor=bg, bold=bold or None, underline=underline or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +61,10 @@ class Palette:
         """
         if depth != "256":
             return self
-        names = [
-            "bg",
-            "panel",
-            "raised",
-            "line",
-            "dim",
-            "text",
-            "accent",
-            "hot",
-            "warn",
-            "now",
-            "ok",
-            "violet",
-            "buy_dot",
-            "sell_dot",
-        ]
+        names = (
+            *("bg", "panel", "raised", "line", "dim", "text", "accent", "hot"),
+            *("warn", "now", "ok", "violet", "buy_dot", "sell_dot"),
+        )
         plain = {name: nearest_256(getattr(self, name)) for name in names}
         return replace(
             self,
@@ -86,6 +74,27 @@ class Palette:
             bid_text=snap_ramp(self.bid_text),
             ask_text=snap_ramp(self.ask_text),
         )
+
+
+def grey(colour: str) -> str:
+    """Return a grey of a little over half the brightness: how a stale value looks."""
+    red, green, blue = rgb(colour)
+    level = round((0.3 * red + 0.59 * green + 0.11 * blue) * 0.6)
+    return hex_of((level, level, level))
+
+
+@lru_cache(maxsize=16)
+def greyed(palette: Palette) -> Palette:
+    """Return the palette in which stale market values are painted: grey, no hue left."""
+    greys = {
+        name: grey(getattr(palette, name))
+        for name in ("text", "accent", "hot", "now", "ok", "buy_dot", "sell_dot")
+    }
+    ramps = {
+        name: tuple(grey(colour) for colour in getattr(palette, name))
+        for name in ("bid", "ask", "bid_text", "ask_text")
+    }
+    return replace(palette, **greys, **ramps)
 
 
 def rgb(colour: str) -> Rgb:

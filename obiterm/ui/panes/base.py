@@ -67,20 +67,21 @@ class RowPane(Widget):
             return
         self._rows = new
         width = self.content_size.width
-        left, top = self.gutter.left, self.gutter.top
         for y in changed:
             self._strips.pop(y, None)
-        self.refresh(*(Region(left, top + y, width, 1) for y in changed))
+        self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def render_line(self, y: int) -> Strip:
         """Return one line for the compositor."""
         strip = self._strips.get(y)
         if strip is None:
-            width = self.content_size.width
             if y >= len(self._rows):
-                return Strip.blank(width, self.rich_style)
-            strip = self._strips[y] = to_strip(self._rows[y], width)
+                return Strip.blank(self.content_size.width, self.rich_style)
+            strip = self._strips[y] = to_strip(self._rows[y])
         return strip
+
+
+STALE_CHIP = " [reverse] STALE [/reverse]"
 
 
 class FramedPane(RowPane, can_focus=True):
@@ -97,3 +98,20 @@ class FramedPane(RowPane, can_focus=True):
         &:focus { border: round $border; }
     }
     """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._borders: dict[str, str] = {}
+
+    def set_title(self, title: str, stale: bool = False) -> None:
+        """Set the title in the top border; a stale pane carries a chip."""
+        self._set_border("border_title", title + (STALE_CHIP if stale else ""))
+
+    def set_footer(self, footer: str) -> None:
+        """Set the text in the bottom border (markup); empty = none."""
+        self._set_border("border_subtitle", footer)
+
+    def _set_border(self, name: str, text: str) -> None:
+        if self._borders.get(name) != text:
+            self._borders[name] = text
+            setattr(self, name, text)
