@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from obiterm.core.errors import DataError, HostGone
 from obiterm.link.framing import MAX_TO_HOST_BYTES, Deframer, decode_to_host, is_panic
@@ -31,7 +31,7 @@ from obiterm.link.sockets import check_peer
 ROLES = frozenset({"screen", "watch", "panic", "status"})
 HELLO_WITHIN_S = 5.0
 """A connection that does not say Hello in this time is closed."""
-CLOSE_WITHIN_S = 1.0
+CLOSE_WITHIN_S = 0.5
 """Time for the last words to leave before the connection is cut."""
 SEND_BUFFER_BYTES = 64 * 1024
 """Kernel buffer per viewer: small, so that a slow reader gets fresh frames, not old ones."""
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Check who connects; wait for Hello."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # a stream socket
+        transport = cast(asyncio.Transport, transport)  # a stream's; uvloop's has no such base
         self._transport = transport
         transport.set_write_buffer_limits(high=0)
         link = transport.get_extra_info("socket")
@@ -203,14 +203,18 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def end(self, reason: str) -> None:
-        """Say why, then close within ``CLOSE_WITHIN_S``."""
+        """Say why; the other end then closes, or is cut off after ``CLOSE_WITHIN_S``.
+
+        Our half is closed only: closing with bytes unread would reset the connection, and the
+        other end could lose the reason.
+        """
         if self._ending or self._transport is None:
             return
         self._ending = True
         self.outbox.put(Closing(reason))
         while (data := self.outbox.take()) is not None:
             self._transport.write(data)
-        self._transport.close()
+        self._transport.write_eof()
         self._set_timer(CLOSE_WITHIN_S, self.abort)
 
     def abort(self) -> None:
