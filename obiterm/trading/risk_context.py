@@ -53,5 +53,3 @@ class RiskContext(msgspec.Struct, frozen=True):
     day_pnl_quote: Decimal
     """Realised + unrealised - fees since 00:00 UTC."""
     clock_offset_ns: int
-    max_position_lots: int | None = None
-    """Limit of the strategy instance; None where there is none."""

@@ -231,21 +231,10 @@ def _position_size(case: Case) -> Refusal | None:
     lots = max(0, context.net_lots * sign) + sum(o.lots_left for o in entries) + intent.lots
     limit = case.limits.max_position_notional
     notional = context.instrument.notional(case.price_ticks, lots)
-    if notional > limit:
-        return "max_position_notional", (
-            f"position with open entries at most {case.money(limit)}: {case.money(notional)}"
-        )
-    most = context.max_position_lots
-    if most is None:
+    if notional <= limit:
         return None
-    own = sum(o.lots_left for o in entries if o.owner == intent.owner)
-    lots = max(0, context.position_lots * sign) + own + intent.lots
-    if lots <= most:
-        return None
-    quantity = context.instrument.quantity
-    return "max_position_lots", (
-        f"position of {intent.owner} at most {quantity(most).normalize():f}: "
-        f"{quantity(lots).normalize():f} {context.instrument.base}"
+    return "max_position_notional", (
+        f"position with open entries at most {case.money(limit)}: {case.money(notional)}"
     )
 
 
