@@ -1,0 +1,199 @@
+"""Numbers as text that never outgrows its cells.
+
+A number that does not fit loses decimals first, then becomes ``k``, ``M``, ``B``
+or ``T``; only when nothing is left to lose it becomes ``#`` signs, so that a wrong
+number is never shown.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from functools import lru_cache
+
+from obiterm.link.messages import InstrumentInfo
+
+UNKNOWN = "-"
+MASK = "****"
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
+
+
+class Scale:
+    """Exact text of ticks and lots of one market.
+
+    Attributes:
+        tick: price of one tick, for pixels and estimates only.
+        lot: quantity of one lot, likewise.
+    """
+
+    __slots__ = ("_lot_decimals", "_lot_unit", "_tick_decimals", "_tick_unit", "lot", "tick")
+
+    def __init__(self, tick_size: str, lot_size: str, decimals: tuple[int, int]) -> None:
+        self._tick_decimals, self._lot_decimals = decimals
+        self._tick_unit = int(Decimal(tick_size).scaleb(decimals[0]))
+        self._lot_unit = int(Decimal(lot_size).scaleb(decimals[1]))
+        self.tick = float(tick_size)
+        self.lot = float(lot_size)
+
+    @property
+    def price_decimals(self) -> int:
+        """Digits after the point of a full price."""
+        return self._tick_decimals
+
+    def price(self, ticks: int) -> str:
+        """Return the whole price with thousands separators."""
+        return _fixed(ticks * self._tick_unit, self._tick_decimals)
+
+    def step(self, ticks: int) -> str:
+        """Return a price difference without zeros at its end: ``1``, ``0.05``."""
+        return _trim(self.price(ticks))
+
+    def price_fit(self, ticks: float, width: int) -> str:
+        """Return a price that fits, with fewer decimals where it must."""
+        if not math.isfinite(ticks):
+            return UNKNOWN
+        text = self.price(round(ticks))
+        return text if len(text) <= width else fit(ticks * self.tick, width, self._tick_decimals)
+
+    def quantity(self, lots: int) -> str:
+        """Return the whole quantity, without zeros at its end."""
+        return _trim(_fixed(lots * self._lot_unit, self._lot_decimals))
+
+    def quantity_fit(self, lots: int, width: int) -> str:
+        """Return a quantity that fits."""
+        text = self.quantity(lots)
+        return text if len(text) <= width else fit(lots * self.lot, width, self._lot_decimals)
+
+    def size(self, lots: int, width: int, decimals: int) -> str:
+        """Return a book size for a column that has the same decimals in every row."""
+        return fit(lots * self.lot, width, min(decimals, self._lot_decimals))
+
+
+@lru_cache(maxsize=256)
+def _scale(tick_size: str, lot_size: str, decimals: tuple[int, int]) -> Scale:
+    return Scale(tick_size, lot_size, decimals)
+
+
+def scale_of(info: InstrumentInfo | None) -> Scale:
+    """Return the scale of a market; bare ticks and lots for one that is not known."""
+    if info is None:
+        return _scale("1", "1", (0, 0))
+    return _scale(info.tick_size, info.lot_size, (info.price_decimals, info.quantity_decimals))
+
+
+def _fixed(units: int, decimals: int) -> str:
+    sign = "-" if units < 0 else ""
+    whole, rest = divmod(abs(units), 10**decimals)
+    return f"{sign}{whole:,}.{rest:0{decimals}d}" if decimals else f"{sign}{whole:,}"
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def fit(value: float, width: int, decimals: int, *, sign: bool = False) -> str:
+    """Return ``value`` in at most ``width`` cells, with at most ``decimals`` decimals."""
+    if not math.isfinite(value):
+        return UNKNOWN[:width]
+    plus = "+" if sign else ""
+    for places in range(decimals, -1, -1):
+        text = f"{value:{plus},.{places}f}"
+        if len(text) <= width:
+            return text
+    for unit, letter in _UNITS:
+        if abs(value) < unit * 0.9995:
+            continue
+        for places in (2, 1, 0):
+            text = f"{value / unit:{plus}.{places}f}{letter}"
+            if len(text) <= width:
+                return text
+        break
+    plain = f"{value:{plus}.0f}"
+    return plain if len(plain) <= width else "#" * width
+
+
+def money(value: float, width: int, *, masked: bool = False) -> str:
+    """Return a balance in quote with two decimals where they fit."""
+    return MASK[:width] if masked else fit(value, width, 2)
+
+
+def result(value: float, width: int, *, masked: bool = False) -> str:
+    """Return a profit or loss; the sign is always there."""
+    return MASK[:width] if masked else fit(value, width, 2, sign=True)
+
+
+def percent(value: float, width: int, *, sign: bool = False, decimals: int = 2) -> str:
+    """Return a percentage (12.5 → ``12.50%``)."""
+    if not math.isfinite(value):
+        return UNKNOWN[:width]
+    return fit(value, max(1, width - 1), decimals, sign=sign) + "%" if width > 1 else "#"
+
+
+def share(value: float) -> str:
+    """Return a share 0 … 1 as whole percent, always four cells."""
+    if not math.isfinite(value):
+        return f"{UNKNOWN:>4}"
+    return f"{min(round(value * 100), 999):>3d}%"
+
+
+def milliseconds(value: float) -> str:
+    """Return a delay: ``0.4ms``, ``11ms``, ``1.2s``, ``38s``, ``4:11``."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    if value < 9.95:
+        return f"{value:.1f}ms"
+    if value < 999.5:
+        return f"{value:.0f}ms"
+    if value < 9_950:
+        return f"{value / 1000:.1f}s"
+    return duration(value / 1000)
+
+
+def microseconds(value: float) -> str:
+    """Return a short delay: ``85us``, ``1.2ms``."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:.0f}us" if value < 999.5 else milliseconds(value / 1000)
+
+
+def duration(seconds: float) -> str:
+    """Return an age: ``38s``, ``4:11``, ``1:02:03``, ``3d``."""
+    if not math.isfinite(seconds):
+        return UNKNOWN
+    whole = max(0, int(seconds))
+    if whole < _MINUTE_S:
+        return f"{whole}s"
+    if whole < _HOUR_S:
+        return f"{whole // 60}:{whole % 60:02d}"
+    if whole < _DAY_S:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+    return f"{whole // _DAY_S}d"
+
+
+def clock(at_ns: int) -> str:
+    """Return the time of day in UTC, ``14:22:06``."""
+    seconds = at_ns // 1_000_000_000 % _DAY_S
+    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+
+
+def clean(text: str) -> str:
+    """Return text of another machine without signs that a terminal would obey."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def short_codes(names: list[str]) -> dict[str, str]:
+    """Return a code of three letters for each account, all different.
+
+    The first three letters; where they are taken, the first one and two of the last word
+    (``binance-alt`` → ``BAL``); else a number.
+    """
+    codes: dict[str, str] = {}
+    for name in names:
+        words = "".join(c if c.isalnum() else " " for c in name.upper()).split() or ["?"]
+        joined = "".join(words)
+        tries = [joined[:3], words[0][0] + words[-1][:2]]
+        tries += [joined[: 3 - len(str(number))] + str(number) for number in range(2, 1000)]
+        taken = set(codes.values())
+        codes[name] = next(code for text in tries if (code := text.ljust(3)) not in taken)
+    return codes
