@@ -1,0 +1,516 @@
+"""The full-screen app: attaches to a host, paints its frames, sends what is asked.
+
+The event loop owns all state; the link worker only posts messages (STYLE §1). Panic
+keys do not pass through here: ``driver.py`` takes them in the input thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from textual import events, on, work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+
+from obiterm.core.commands import ALL_ACCOUNTS, AnyCommand, EmergencyExit, Kill
+from obiterm.link.messages import (
+    Done,
+    Frame,
+    LeaseChanged,
+    Leave,
+    OrderRow,
+    PositionRow,
+    Request,
+    TradeDot,
+    Watch,
+)
+from obiterm.ui.actions import ACTIONS, BAR, BAR_SMALL, BY_NAME, FLATTEN, KILL
+from obiterm.ui.attachment import Attachment
+from obiterm.ui.cadence import PERIOD_NS, Cadence
+from obiterm.ui.desk import Desk
+from obiterm.ui.dialogs import Dialogs
+from obiterm.ui.driver import HardenedDriver
+from obiterm.ui.ending import Ending, EndReason
+from obiterm.ui.gate import PanicGate, PanicNotice, PanicSender
+from obiterm.ui.keymap import latch_for, resolve
+from obiterm.ui.keys import display
+from obiterm.ui.latch import Stage
+from obiterm.ui.messages import Arrived, Attached, LinkLost, PanicPressed
+from obiterm.ui.notices import NoticeBoard
+from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.palette import ColorDepth
+from obiterm.ui.palette import ActionCommands
+from obiterm.ui.panes import HeatMap, KeyBar, KeyHint, Ladder, OrderLog, Positions
+from obiterm.ui.screens.kill import KillModal
+from obiterm.ui.screens.notice import NoticeLine
+from obiterm.ui.screens.trade import TradeScreen
+from obiterm.ui.state import Cockpit, UiSettings
+from obiterm.ui.theme import load_themes, to_textual
+from obiterm.ui.views import Views
+
+STOP_PATIENCE_S = 8.0
+"""Time after which a host that was asked to stop is reported as silent."""
+
+MAX_TRADES_KEPT = 500
+
+
+def _bindings() -> list[BindingType]:
+    """Return Textual's bindings of the registry; panic keys are the driver's alone."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"perform('{action.name}')",
+            action.description,
+            show=False,
+            priority=action.priority,
+            tooltip=action.tooltip,
+            id=action.name,
+        )
+        for action in ACTIONS
+        if not action.panic
+    ]
+
+
+class ObitermApp(App[EndReason], inherit_bindings=False):
+    """One screen of one host.
+
+    Args:
+        socket: the host's Unix socket.
+        settings: what the composition root chose.
+        ending: ends the process in bounded time; a harmless one is made when left out.
+
+    Raises:
+        ConfigError: the keymap or the theme cannot be used.
+    """
+
+    TITLE = "obiterm"
+    CSS_PATH = "obiterm.tcss"
+    BINDINGS = _bindings()
+    COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual declares it as a plain class variable
+    ENABLE_COMMAND_PALETTE = True
+    ALLOW_SELECT = False
+
+    def __init__(self, socket: Path, settings: UiSettings, ending: Ending | None = None) -> None:
+        self._keymap_used = resolve(settings.keymap)
+        palette = load_themes(settings.themes_dir).get(settings.theme)
+        super().__init__()
+        self.settings = settings
+        self.ending = ending or Ending(settings.on_exit)
+        self._depth = _depth(settings.color, str(self.console.color_system), self.no_color)
+        self._palette = palette.for_depth(self._depth)
+        self.register_theme(to_textual(self._palette))
+        self.theme = self._palette.name
+        changed = {name: ",".join(self._keymap_used[name]) for name in settings.keymap}
+        self.set_keymap(changed)
+        self.animation_level = "none"
+        self.cockpit = Cockpit(masked=settings.masked, read_only=settings.read_only)
+        self.board = NoticeBoard(display(self._keymap_used[KILL][0]))
+        self.cadence = Cadence()
+        self.trade = TradeScreen()
+        role = "watch" if settings.read_only else "screen"
+        self.attachment = Attachment(
+            socket, role=role, client=settings.client, post=self.post_message
+        )
+        self._sender = PanicSender(socket, settings.client)
+        self.gate: PanicGate | None = None
+        if not settings.read_only:
+            self.gate = PanicGate(
+                latch_for(self._keymap_used),
+                self._sender.send,
+                self._announce,
+            )
+        self.desk = Desk(self.cockpit, self, time.monotonic_ns)
+        self.views = Views(self, self.cockpit, self.desk, settings.pictures_dir)
+        self.dialogs = Dialogs(self, self.cockpit, self._keymap_used)
+        self._targets: dict[str, object] = {
+            "desk": self.desk,
+            "view": self.views,
+            "app": self.dialogs,
+        }
+        self._request_ids = itertools.count(1)
+        self._asked: dict[int, str] = {}
+        self._seen: tuple[str, int] = ("", 0)
+        self._trades: list[TradeDot] = []
+        self._kill_modal: KillModal | None = None
+        self._kill_left: tuple[int, bool] | None = None
+        self._stopping = False
+
+    # -- life --------------------------------------------------------------------
+
+    def get_driver_class(self) -> type[Driver]:
+        """Use the hardened driver."""
+        return HardenedDriver
+
+    def get_default_screen(self) -> TradeScreen:
+        """Start on the trading screen."""
+        return self.trade
+
+    def on_mount(self) -> None:
+        """Start the link worker."""
+        loop = asyncio.get_running_loop()
+        self.ending.polite_way(lambda: _soon(loop, self.exit))
+        self._stay_attached()
+        self.set_interval(1.0, self._tick)
+
+    @work(group="link", exit_on_error=False)
+    async def _stay_attached(self) -> None:
+        await self.attachment.run()
+
+    def on_unmount(self) -> None:
+        """Close the panic line."""
+        self._sender.close()
+
+    def leave(self, reason: EndReason) -> None:
+        """Leave on purpose: tell the host, then end."""
+        if reason is EndReason.STOPPED:
+            self._stopping = True
+            self.say("stopping: cancelling every order")
+            if not self.attachment.send(Leave(stop=True)):
+                self._end(EndReason.DETACHED)
+            self.set_timer(STOP_PATIENCE_S, self._stop_not_confirmed)
+        else:
+            self.run_worker(self._say_goodbye(), group="leave", exit_on_error=False)
+
+    async def _say_goodbye(self) -> None:
+        await self.attachment.leave(Leave(stop=False))
+        self._end(EndReason.DETACHED)
+
+    def _stop_not_confirmed(self) -> None:
+        self.say("the host has not confirmed the stop; ^Q and d leaves anyway", good=False)
+
+    def _end(self, reason: EndReason) -> None:
+        self.exit(reason)
+
+    # -- keys --------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let questions and, without our driver, the panic latch see keys first."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            latched = isinstance(self._driver, HardenedDriver)
+            if not latched and self.gate is not None and self.gate.key(event.key):
+                return
+            if self.board.asking(time.monotonic_ns()):
+                then = self.board.answer(event.key, time.monotonic_ns())
+                if then is not None:
+                    then()
+                self.show_notice()
+                return
+        await super().on_event(event)
+
+    def action_perform(self, name: str) -> None:
+        """Run an action of the registry; bindings and palette end here."""
+        self.perform(name)
+
+    def perform(self, name: str) -> None:
+        """Do an action, or say why not."""
+        action = BY_NAME[name]
+        if action.panic:
+            self.panic_now(flatten=name == FLATTEN)
+        elif action.lease and (refusal := self._refusal()):
+            self.say(refusal, good=False)
+        elif name == "order.place" and not isinstance(self.trade.focused, Ladder | HeatMap):
+            self.say("focus the ladder first: Tab", good=False)
+        else:
+            getattr(self._targets[action.target], action.method)()
+
+    def can_perform(self, name: str) -> bool:
+        """True when an action is possible now; the palette offers only those."""
+        action = BY_NAME[name]
+        if name == "account.control":
+            return not self.cockpit.has_lease and not self.cockpit.read_only
+        if action.panic:
+            return self.gate is not None
+        return not (action.lease and self._refusal())
+
+    def _refusal(self) -> str:
+        if self.cockpit.read_only:
+            return "read-only: this screen sends nothing"
+        if not self.cockpit.connected:
+            return "no host: nothing can be sent (panic keys are tried all the same)"
+        return "" if self.cockpit.has_lease else "watching: press L to take control"
+
+    def panic_now(self, *, flatten: bool) -> None:
+        """Send a panic command that did not come from a panic key."""
+        if self.gate is None:
+            self.say("read-only: this screen sends nothing", good=False)
+        elif flatten:
+            self.gate.command(EmergencyExit(ALL_ACCOUNTS), Stage.FLATTENED)
+        else:
+            self.gate.command(Kill(ALL_ACCOUNTS), Stage.KILLED)
+
+    @on(KillModal.FlattenAsked)
+    def _on_flatten_asked(self) -> None:
+        self.panic_now(flatten=True)
+
+    # -- what the desk and the views need ----------------------------------------
+
+    def submit(self, command: AnyCommand, text: str) -> None:
+        """Send a command to the host."""
+        request_id = next(self._request_ids)
+        if self.attachment.send(Request(request_id, command)):
+            self._asked[request_id] = text
+            self.say(f"{text} …")
+        else:
+            self.say(f"{text}: not sent, no host", good=False)
+
+    def ask(self, text: str, then: Callable[[], None]) -> None:
+        """Ask once in the notice line."""
+        self.board.ask(text, then, time.monotonic_ns())
+        self.show_notice()
+
+    def say(self, text: str, *, good: bool = True) -> None:
+        """Show one line for a while."""
+        self.board.say(text, time.monotonic_ns(), good=good)
+        self.show_notice()
+
+    def cursor_ticks(self) -> int:
+        """Price under the ladder's cursor."""
+        return self.trade.query_one(Ladder).cursor_ticks
+
+    def selected(self) -> OrderRow | PositionRow | None:
+        """The chosen row of the positions pane."""
+        return self.trade.query_one(Positions).selected
+
+    def move_selection(self, rows: int) -> None:
+        """Choose another row."""
+        self.trade.query_one(Positions).move_selection(rows)
+
+    def watch_market(self, symbol: str, account: str) -> None:
+        """Show another market; the host's frames follow."""
+        self.cockpit.symbol, self.cockpit.account = symbol, account
+        self.desk.cursor_off()
+        self.attachment.send(Watch(symbol, account))
+        self.cadence.reset()
+
+    # -- the link ----------------------------------------------------------------
+
+    @on(Attached)
+    def _on_attached(self, message: Attached) -> None:
+        welcome, cockpit = message.welcome, self.cockpit
+        cockpit.welcome = welcome
+        cockpit.connected = True
+        cockpit.has_lease = welcome.has_lease and not cockpit.read_only
+        self.board.banner = ""
+        run = f"{welcome.run_id}/{welcome.host_pid}"
+        if self._seen[0] != run:
+            self._seen = (run, 0)
+        if cockpit.find_instrument(cockpit.symbol) is not None:
+            self.attachment.send(Watch(cockpit.symbol, cockpit.account))
+        elif welcome.instruments:
+            cockpit.symbol, cockpit.account = welcome.instruments[0].symbol, ""
+        if cockpit.lots <= 0 and welcome.size_presets:
+            cockpit.lots = welcome.size_presets[0]
+        if self.gate is not None:
+            self._open_panic_line()
+        self._tell_control()
+
+    @work(group="panic-line", thread=True, exit_on_error=False)
+    def _open_panic_line(self) -> None:
+        self._sender.open()
+
+    @on(LinkLost)
+    def _on_link_lost(self, message: LinkLost) -> None:
+        if self._stopping:
+            self._end(EndReason.STOPPED)
+            return
+        self.cockpit.connected = False
+        self.cockpit.has_lease = False
+        if self._asked:
+            self.say(f"{len(self._asked)} commands unanswered: outcome unknown", good=False)
+            self._asked.clear()
+        tries = f"try {message.attempt}" if message.attempt > 1 else "trying again"
+        self.board.banner = f"HOST GONE, {tries} · {message.reason}"
+        self.show_notice()
+        self.repaint_panes()
+
+    @on(Arrived)
+    def _on_arrived(self) -> None:
+        delivery = self.attachment.mailbox.take()
+        for message in delivery.others:
+            if isinstance(message, Done):
+                self._on_done(message)
+            elif isinstance(message, LeaseChanged):
+                self.cockpit.has_lease = message.has_lease and not self.cockpit.read_only
+                self.cockpit.holder = message.holder
+                self._tell_control()
+        fresh = [line for line in delivery.lines if line.seq > self._seen[1]]
+        if fresh:
+            self._seen = (self._seen[0], fresh[-1].seq)
+            self.trade.query_one(OrderLog).add(fresh)
+        for history in delivery.history:
+            self.trade.query_one(HeatMap).load_history(history)
+        if delivery.frame is not None:
+            self._on_frame(delivery.frame)
+
+    def _on_done(self, done: Done) -> None:
+        text = self._asked.pop(done.request_id, "")
+        if text:
+            self.say(f"{text}: {done.text or ('done' if done.ok else 'refused')}", good=done.ok)
+
+    def _on_frame(self, frame: Frame) -> None:
+        cockpit = self.cockpit
+        cockpit.frame = frame
+        if frame.has_lease != cockpit.has_lease and not cockpit.read_only:
+            cockpit.has_lease = frame.has_lease
+            self._tell_control()
+        self._trades = [*self._trades, *frame.trades][-MAX_TRADES_KEPT:]
+        self._paint()
+        self._follow_panic(frame)
+
+    def _tell_control(self) -> None:
+        cockpit = self.cockpit
+        if not cockpit.connected:
+            return
+        if cockpit.read_only:
+            self.board.banner = "READ ONLY: this screen sends nothing"
+        elif cockpit.has_lease:
+            self.board.banner = ""
+        else:
+            holder = f", {cockpit.holder} has control" if cockpit.holder else ""
+            self.board.banner = f"WATCHING{holder}: press L to take control"
+        self.show_notice()
+
+    # -- painting ----------------------------------------------------------------
+
+    def context(self) -> PaintContext:
+        """Return what panes need besides the frame."""
+        cockpit = self.cockpit
+        instruments = cockpit.welcome.instruments if cockpit.welcome else []
+        return PaintContext(
+            palette=self._palette,
+            instruments={one.symbol: one for one in instruments},
+            size=self.trade.size_class,
+            now_ns=time.time_ns(),
+            account=cockpit.account,
+            masked=cockpit.masked,
+            depth=self._depth,
+            connected=cockpit.connected,
+        )
+
+    def _paint(self) -> None:
+        """Paint the kinds that are due; nothing while the terminal does not read."""
+        frame, now_ns = self.cockpit.frame, time.monotonic_ns()
+        driver = self._driver
+        if isinstance(driver, HardenedDriver):
+            self.cadence.observe(driver.backlog, now_ns)
+            if driver.behind:
+                return
+        if frame is None or not self.trade.is_mounted:
+            return
+        due = frozenset(kind for kind in PERIOD_NS if self.cadence.due(kind, now_ns))
+        if "heat" in due:
+            frame = msgspec.structs.replace(frame, trades=self._trades)
+            self._trades = []
+        self._set_keys()
+        self.trade.paint(frame, self.context(), due)
+
+    def repaint_panes(self) -> None:
+        """Paint the last frame again in every pane, with the present choices."""
+        if self.cockpit.frame is not None and self.trade.is_mounted:
+            still = msgspec.structs.replace(self.cockpit.frame, trades=[])
+            self._set_keys()
+            self.trade.paint(still, self.context(), frozenset(PERIOD_NS))
+
+    def repaint_all(self) -> None:
+        """Send a full frame to the terminal, after a stall or on ^L."""
+        if isinstance(self._driver, HardenedDriver):
+            self._driver.catch_up()
+        update = self.screen._compositor.render_update(
+            full=True, screen_stack=self._background_screens
+        )
+        self._display(self.screen, update)
+
+    def picture(self) -> str:
+        """Return the screen as SVG."""
+        return self.export_screenshot(title="obiterm")
+
+    def on_resize(self) -> None:
+        """Everything is due after a new size."""
+        self.cadence.reset()
+        self.call_after_refresh(self.repaint_panes)
+
+    def _tick(self) -> None:
+        """Once a second: age what is shown, even when no frame comes."""
+        self.show_notice()
+        frame = self.cockpit.frame
+        if frame is not None and self.context().is_stale(frame):
+            self.repaint_panes()
+
+    def _set_keys(self) -> None:
+        small = self.trade.size_class in ("small", "tiny")
+        hints = []
+        if self.gate is not None:
+            kill, lead = (display(self._keymap_used[name][0]) for name in (KILL, FLATTEN))
+            hints.append(KeyHint(f"{kill} {kill}", BY_NAME[KILL].label, "kill"))
+            hints.append(KeyHint(f"{lead} X", BY_NAME[FLATTEN].label, "flatten"))
+        for name in BAR_SMALL if small else BAR:
+            if self.can_perform(name):
+                key = display(self._keymap_used[name][0])
+                hints.append(KeyHint(key, BY_NAME[name].label))
+        self.trade.query_one(KeyBar).set_keys(hints)
+
+    # -- notices and panic -------------------------------------------------------
+
+    def _announce(self, notice: PanicNotice) -> None:
+        """Called in the input thread."""
+        self.post_message(PanicPressed(notice))
+
+    @on(PanicPressed)
+    def _on_panic_pressed(self, message: PanicPressed) -> None:
+        self.board.panic(message.notice, time.monotonic_ns())
+        self.show_notice()
+
+    def show_notice(self) -> None:
+        """Show the most urgent notice on every screen, and look again when it ends."""
+        now_ns = time.monotonic_ns()
+        notice = self.board.current(now_ns)
+        for screen in self.screen_stack:
+            for line in screen.query(NoticeLine):
+                line.notice = notice
+        if notice is not None and notice.until_ns:
+            self.set_timer((notice.until_ns - now_ns) / 1e9 + 0.01, self.show_notice)
+
+    def _follow_panic(self, frame: Frame) -> None:
+        """Open, feed or close the kill modal."""
+        panic = frame.panic
+        modal = self._kill_modal
+        if panic is None:
+            self._kill_left = None
+            if modal is not None:
+                modal.dismiss(None)
+            return
+        if modal is not None:
+            modal.show(frame, self.context())
+        elif self._kill_left != (panic.started_ns, panic.flatten):
+            self._kill_left = (panic.started_ns, panic.flatten)
+            typing = self.focused is not None and not isinstance(self.screen, TradeScreen)
+            modal = self._kill_modal = KillModal(guarded=typing, may_act=self.gate is not None)
+            modal.show(frame, self.context())
+            self.push_screen(modal, self._kill_answered)
+
+    def _kill_answered(self, answer: str | None) -> None:
+        self._kill_modal = None
+        if answer == "arm":
+            self.perform("account.arm")
+
+
+def _soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+    try:
+        loop.call_soon_threadsafe(callback)
+    except RuntimeError:  # the loop is closed: the app has left already
+        return
+
+
+def _depth(chosen: str, terminal: str, no_color: bool) -> ColorDepth:
+    """Return the colour depth: the user's choice, else what the terminal says."""
+    if no_color or chosen == "none":
+        return "none"
+    if chosen == "auto":
+        return "truecolor" if terminal == "truecolor" else "256"
+    return "truecolor" if chosen == "truecolor" else "256"

@@ -1,0 +1,339 @@
+"""Orders by hand (R127): from keys and clicks to commands for the host.
+
+Nothing is decided here that the risk gate decides: the desk says what was asked, the
+host answers ``Done``. Without control of the host it sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from obiterm.core.commands import (
+    AnyCommand,
+    CancelOrder,
+    CancelSymbol,
+    ClosePosition,
+    PlaceOrder,
+    RepriceOrder,
+    StartStrategy,
+    StopStrategy,
+)
+from obiterm.core.values import NS_PER_MS, ClientOrderId, Side, Symbol
+from obiterm.link.messages import InstrumentInfo, OrderRow, PositionRow
+from obiterm.ui.paint.numbers import scale_of
+from obiterm.ui.state import Cockpit
+
+REPEAT_NS = 250 * NS_PER_MS
+"""The same order key again within this time is a held key, not a second order."""
+
+LEFT, RIGHT = 1, 3
+
+
+class Counter(Protocol):
+    """What the desk needs of the screen."""
+
+    def submit(self, command: AnyCommand, text: str) -> None:
+        """Send a command; ``text`` says what it is in the answer's line."""
+        ...
+
+    def ask(self, text: str, then: Callable[[], None]) -> None:
+        """Ask once, in one line; ``then`` runs on yes."""
+        ...
+
+    def say(self, text: str, *, good: bool = True) -> None:
+        """Show one line for a while."""
+        ...
+
+    def cursor_ticks(self) -> int:
+        """Price under the ladder's cursor; 0 = none."""
+        ...
+
+    def selected(self) -> OrderRow | PositionRow | None:
+        """The chosen row of the positions pane."""
+        ...
+
+    def move_selection(self, rows: int) -> None:
+        """Choose another row; positive is down."""
+        ...
+
+
+class Desk:
+    """Methods are named by ``actions.ACTIONS`` with target ``desk``."""
+
+    def __init__(self, cockpit: Cockpit, counter: Counter, clock: Callable[[], int]) -> None:
+        self._cockpit = cockpit
+        self._counter = counter
+        self._clock = clock
+        self._cursor_set = False
+        self._last: tuple[AnyCommand, int] | None = None
+        self._clicked: tuple[int, Side] | None = None
+
+    # -- cursor and choice -------------------------------------------------------
+
+    def cursor_moved(self) -> None:
+        """Remember that the operator chose a price; ``place`` refuses until then."""
+        self._cursor_set = True
+
+    def cursor_off(self) -> None:
+        """Forget the cursor: Enter places nothing until it is moved again."""
+        self._cursor_set = False
+        self._clicked = None
+
+    def next_order(self) -> None:
+        """Choose the next row of orders and positions."""
+        self._counter.move_selection(1)
+
+    def previous_order(self) -> None:
+        """Choose the row before."""
+        self._counter.move_selection(-1)
+
+    # -- orders ------------------------------------------------------------------
+
+    def join_bid(self) -> None:
+        """Buy at the best bid, post-only."""
+        self._join(Side.BUY)
+
+    def join_ask(self) -> None:
+        """Sell at the best ask, post-only."""
+        self._join(Side.SELL)
+
+    def take_buy(self) -> None:
+        """Buy at market, after one question."""
+        self._take(Side.BUY)
+
+    def take_sell(self) -> None:
+        """Sell at market, after one question."""
+        self._take(Side.SELL)
+
+    def place(self) -> None:
+        """Place a post-only limit at the cursor; the side follows from the price."""
+        ticks = self._counter.cursor_ticks()
+        if not self._cursor_set or ticks <= 0:
+            self._counter.say("move the price cursor first: ↑ ↓ Home or a click", good=False)
+            return
+        side = self._side_at(ticks)
+        if side is None:
+            self._counter.say("the cursor is at the mid price: move it a tick", good=False)
+            return
+        self._place_at(side, ticks)
+
+    def cancel(self) -> None:
+        """Cancel the chosen order."""
+        row = self._chosen_order()
+        if row is not None:
+            self._cancel(row)
+
+    def cancel_symbol(self) -> None:
+        """Cancel every order of the symbol."""
+        instrument = self._ready()
+        if instrument is not None:
+            command = CancelSymbol(self._cockpit.trading_account, Symbol(instrument.symbol))
+            self._send(command, f"cancel all {instrument.symbol}")
+
+    def reprice(self) -> None:
+        """Move the chosen order to the cursor."""
+        row, ticks = self._chosen_order(), self._counter.cursor_ticks()
+        if row is None:
+            return
+        instrument = self._cockpit.find_instrument(row.symbol)
+        if row.symbol != self._cockpit.symbol or instrument is None:
+            self._counter.say(f"that order is on {row.symbol}: press s first", good=False)
+        elif not self._cursor_set or ticks <= 0:
+            self._counter.say("move the price cursor first: ↑ ↓ Home or a click", good=False)
+        else:
+            command = RepriceOrder(
+                row.account, Symbol(row.symbol), ClientOrderId(row.client_id), ticks
+            )
+            self._send(command, f"move {row.side.value} to {scale_of(instrument).price(ticks)}")
+
+    def close_position(self) -> None:
+        """Close the chosen position, else the symbol's, at market, after one question."""
+        chosen = self._counter.selected()
+        row = chosen if isinstance(chosen, PositionRow) and chosen.lots else None
+        row = row or self._cockpit.position()
+        if row is None:
+            self._counter.say("no position here", good=False)
+            return
+        instrument = self._cockpit.find_instrument(row.symbol)
+        size = scale_of(instrument).quantity(row.lots)
+        text = f"close {row.side.value} {size} {row.symbol} at market ({row.account})"
+        command = ClosePosition(row.account, Symbol(row.symbol))
+        self._counter.ask(text, lambda: self._send(command, text))
+
+    # -- size --------------------------------------------------------------------
+
+    def size_1(self) -> None:
+        """Use preset 1."""
+        self._preset(0)
+
+    def size_2(self) -> None:
+        """Use preset 2."""
+        self._preset(1)
+
+    def size_3(self) -> None:
+        """Use preset 3."""
+        self._preset(2)
+
+    def size_4(self) -> None:
+        """Use preset 4."""
+        self._preset(3)
+
+    def size_5(self) -> None:
+        """Use preset 5."""
+        self._preset(4)
+
+    def size_up(self) -> None:
+        """Use the next larger preset."""
+        larger = [lots for lots in sorted(self._cockpit.presets) if lots > self._cockpit.lots]
+        self.use_size(larger[0] if larger else self._cockpit.lots)
+
+    def size_down(self) -> None:
+        """Use the next smaller preset."""
+        smaller = [lots for lots in sorted(self._cockpit.presets) if lots < self._cockpit.lots]
+        self.use_size(smaller[-1] if smaller else self._cockpit.lots)
+
+    def use_size(self, lots: int) -> None:
+        """Use a size in lots for the next orders."""
+        instrument = self._cockpit.instrument
+        if instrument is None or lots <= 0:
+            return
+        self._cockpit.lots = lots
+        self._counter.say(f"order size {scale_of(instrument).quantity(lots)} {instrument.base}")
+
+    def _preset(self, place: int) -> None:
+        presets = self._cockpit.presets
+        if place < len(presets):
+            self.use_size(presets[place])
+        else:
+            self._counter.say(f"this profile has {len(presets)} size presets", good=False)
+
+    # -- strategies --------------------------------------------------------------
+
+    def toggle_strategy(self) -> None:
+        """Start or stop the strategy of the symbol, after one question."""
+        frame = self._cockpit.frame
+        cards = frame.strategies if frame else []
+        card = next((one for one in cards if one.symbol == self._cockpit.symbol), None)
+        if card is None:
+            self._counter.say(f"no strategy on {self._cockpit.symbol}", good=False)
+            return
+        command: AnyCommand
+        if card.running:
+            text, command = f"stop {card.name}", StopStrategy(card.account, card.name)
+        else:
+            text, command = f"start {card.name}", StartStrategy(card.account, card.name)
+        self._counter.ask(f"{text} on {card.account}", lambda: self._send(command, text))
+
+    # -- mouse -------------------------------------------------------------------
+
+    def clicked(self, ticks: int, side: Side | None, button: int) -> None:
+        """Take a click on the ladder.
+
+        Left: the cursor goes there; left again at the same price and half places a
+        post-only limit of that half's side. Right: cancel own orders at that price.
+        """
+        self._cursor_set = True
+        if button == RIGHT:
+            self._clicked = None
+            for row in self._cockpit.orders_at(ticks):
+                self._cancel(row)
+            return
+        again = side is not None and self._clicked == (ticks, side)
+        self._clicked = None if side is None or button != LEFT else (ticks, side)
+        if again and side is not None and button == LEFT and self._may_trade():
+            self._clicked = None
+            self._place_at(side, ticks)
+
+    # -- shared ------------------------------------------------------------------
+
+    def _join(self, side: Side) -> None:
+        instrument = self._ready()
+        if instrument is not None:
+            command = PlaceOrder(
+                self._cockpit.trading_account,
+                Symbol(instrument.symbol),
+                side,
+                self._cockpit.lots,
+                join=True,
+            )
+            best = "bid" if side is Side.BUY else "ask"
+            self._send(command, f"{side.value} {self._size(instrument)} join {best}")
+
+    def _take(self, side: Side) -> None:
+        instrument = self._ready()
+        if instrument is None:
+            return
+        command = PlaceOrder(
+            self._cockpit.trading_account,
+            Symbol(instrument.symbol),
+            side,
+            self._cockpit.lots,
+            post_only=False,
+        )
+        text = f"{side.value} {self._size(instrument)} {instrument.symbol} at market"
+        asked = f"{text} ({self._cockpit.trading_account})"
+        self._counter.ask(asked, lambda: self._send(command, text))
+
+    def _place_at(self, side: Side, ticks: int) -> None:
+        instrument = self._ready()
+        if instrument is not None:
+            command = PlaceOrder(
+                self._cockpit.trading_account,
+                Symbol(instrument.symbol),
+                side,
+                self._cockpit.lots,
+                price_ticks=ticks,
+            )
+            price = scale_of(instrument).price(ticks)
+            self._send(command, f"{side.value} {self._size(instrument)} @ {price}")
+
+    def _cancel(self, row: OrderRow) -> None:
+        command = CancelOrder(row.account, Symbol(row.symbol), ClientOrderId(row.client_id))
+        self._send(command, f"cancel {row.side.value} {row.symbol}")
+
+    def _side_at(self, ticks: int) -> Side | None:
+        frame = self._cockpit.frame
+        if frame is None:
+            return None
+        doubled_mid = frame.market.bid_ticks + frame.market.ask_ticks
+        if doubled_mid == 2 * ticks:
+            return None
+        return Side.BUY if 2 * ticks < doubled_mid else Side.SELL
+
+    def _chosen_order(self) -> OrderRow | None:
+        row = self._counter.selected()
+        if isinstance(row, OrderRow):
+            return row
+        self._counter.say("choose an order first: , and . or a click", good=False)
+        return None
+
+    def _size(self, instrument: InstrumentInfo) -> str:
+        return scale_of(instrument).quantity(self._cockpit.lots)
+
+    def _ready(self) -> InstrumentInfo | None:
+        instrument = self._cockpit.instrument
+        if instrument is None:
+            self._counter.say("no market yet", good=False)
+        elif self._cockpit.lots <= 0:
+            self._counter.say("no order size: press n", good=False)
+            return None
+        return instrument
+
+    def _may_trade(self) -> bool:
+        cockpit = self._cockpit
+        return cockpit.connected and cockpit.has_lease and not cockpit.read_only
+
+    def _send(self, command: AnyCommand, text: str) -> None:
+        """Send once; the same command again within ``REPEAT_NS`` is a held key."""
+        now_ns = self._clock()
+        if not self._may_trade():
+            self._counter.say("watching: press L to take control", good=False)
+            return
+        if self._last is not None:
+            last, at_ns = self._last
+            if last == command and now_ns - at_ns < REPEAT_NS:
+                self._last = (command, now_ns)
+                return
+        self._last = (command, now_ns)
+        self._counter.submit(command, text)

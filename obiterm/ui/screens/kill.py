@@ -1,0 +1,149 @@
+"""The kill switch is latched: how far each account is, and what next."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from obiterm.core.values import NS_PER_MS
+from obiterm.link.messages import Frame, PanicAccount
+from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.numbers import clean, milliseconds, result
+from obiterm.ui.screens.base import Box, Modal
+
+GUARD_NS = 600 * NS_PER_MS
+"""A box that opens while someone types takes no key for this long."""
+
+KillAnswer = Literal["keep", "arm"]
+
+
+class KillModal(Modal[KillAnswer]):
+    """Shows the panic path at work. ``x`` flattens, Enter keeps the positions, ``a`` arms."""
+
+    class FlattenAsked(Message):
+        """``x`` was pressed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x,X", "flatten", "Flatten all"),
+        Binding("enter", "keep", "Keep positions"),
+        Binding("escape", "keep", "Keep positions", show=False),
+        Binding("a", "arm", "Arm again"),
+    ]
+
+    def __init__(self, *, guarded: bool, may_act: bool) -> None:
+        """``guarded``: the user was typing when it opened, so keys count only after a moment."""
+        super().__init__()
+        self._ready_ns = time.monotonic_ns() + (GUARD_NS if guarded else 0)
+        self._may_act = may_act
+        self._last_frame: Frame | None = None
+        self._paint_context: PaintContext | None = None
+
+    def compose_box(self) -> ComposeResult:
+        """Put the parts that ``show`` fills."""
+        yield Static(id="head", markup=False)
+        yield Static(id="rows", markup=False)
+        yield Static(id="left", markup=False)
+        yield Static(id="keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Fill from the frame that opened it."""
+        if self._last_frame is not None and self._paint_context is not None:
+            self.show(self._last_frame, self._paint_context)
+
+    def show(self, frame: Frame, context: PaintContext) -> None:
+        """Show the panic part of a frame."""
+        self._last_frame, self._paint_context = frame, context
+        panic = frame.panic
+        if panic is None or not self.is_mounted:
+            return
+        palette = context.palette
+        title = " ▲ EMERGENCY EXIT " if panic.flatten else " ▲ KILL SWITCH LATCHED "
+        self.query_one(Box).border_title = title
+        head = Content.styled("ALL ENGINES DISARMED · NEW ORDERS REFUSED", f"bold {palette.hot}")
+        self.query_one("#head", Static).update(
+            Content.assemble(head, "\n", (f"asked by {clean(panic.who)}", palette.dim), "\n")
+        )
+        rows = [_account_line(row, context, panic.flatten) for row in panic.accounts]
+        self.query_one("#rows", Static).update(Content("\n").join(rows))
+        self.query_one("#left", Static).update(_left(frame, context))
+        self.query_one("#keys", Static).update(
+            _keys(context, flatten=panic.flatten, may_act=self._may_act)
+        )
+
+    def action_flatten(self) -> None:
+        """Close every position."""
+        if self._may_press():
+            self.post_message(self.FlattenAsked())
+
+    def action_keep(self) -> None:
+        """Leave the positions as they are; the latch stays."""
+        if self._may_press():
+            self.dismiss("keep")
+
+    def action_arm(self) -> None:
+        """Go on to the typed word."""
+        if self._may_press():
+            self.dismiss("arm")
+
+    def _may_press(self) -> bool:
+        return time.monotonic_ns() >= self._ready_ns
+
+
+def _account_line(row: PanicAccount, context: PaintContext, flatten: bool) -> Content:
+    palette = context.palette
+    sign, colour = ("●", palette.ok) if row.done else ("◐", palette.warn)
+    if row.left_orders < 0:
+        orders = "open orders not confirmed yet"
+    elif row.left_orders:
+        orders = f"{row.left_orders} orders still open"
+    else:
+        orders = "no order left"
+    parts: list[Content | str | tuple[str, str]] = [
+        (f"{sign} ", colour),
+        (f"{clean(row.account):<16} ", palette.text),
+        (f"{row.cancelled} cancelled", palette.text),
+        (f", {orders}", palette.text if row.left_orders == 0 else palette.warn),
+    ]
+    if flatten:
+        open_positions = "?" if row.left_positions < 0 else str(row.left_positions)
+        parts.append((f", {open_positions} positions open", palette.text))
+    if row.attempt > 1 and not row.done:
+        parts.append((f", try {row.attempt}", palette.warn))
+    parts.append((f"  {milliseconds(row.elapsed_ms)}", f"bold {palette.text}"))
+    if row.text:
+        parts.append((f"\n  {clean(row.text)}", palette.dim))
+    return Content.assemble(*parts)
+
+
+def _left(frame: Frame, context: PaintContext) -> Content:
+    palette, risk = context.palette, frame.risk
+    total = sum(row.unrealised_quote for row in frame.positions)
+    safe = risk.stops_resting >= risk.stops_needed
+    return Content.assemble(
+        ("\nstill open ", palette.dim),
+        (f"{len(frame.positions)} positions", f"bold {palette.text}"),
+        (" · uPnL ", palette.dim),
+        (result(total, 12, masked=context.masked), palette.ok if total >= 0 else palette.hot),
+        (" · stops on exchange ", palette.dim),
+        (f"{risk.stops_resting}/{risk.stops_needed}\n", palette.ok if safe else palette.hot),
+    )
+
+
+def _keys(context: PaintContext, *, flatten: bool, may_act: bool) -> Content:
+    palette = context.palette
+    chip = f"bold {palette.bg} on "
+    parts: list[Content | str | tuple[str, str]] = []
+    if may_act:
+        label = "flatten again" if flatten else "flatten all"
+        parts += [(" X ", chip + palette.warn), (f" {label}   ", palette.text)]
+    keep = "close this box" if flatten else "keep positions"
+    parts += [(" Enter ", chip + palette.accent), (f" {keep}   ", palette.text)]
+    if may_act:
+        parts.append(("re-arm: a", palette.dim))
+    return Content.assemble(*parts)
