@@ -22,7 +22,13 @@ from pathlib import Path
 
 from obiterm.core.errors import DataError, UsageError
 from obiterm.journal.chain import GENESIS, Broken, Row, check_row, row_hash
-from obiterm.journal.storage import connect_reader, connect_writer, read_head, stored_rows
+from obiterm.journal.storage import (
+    STORAGE_ERRORS,
+    connect_reader,
+    connect_writer,
+    read_head,
+    stored_rows,
+)
 from obiterm.journal.verification import Verification, check_head, verify
 
 __all__ = ["Journal", "Row", "Verification", "verify"]
@@ -75,7 +81,7 @@ class Journal:
             raise
         try:
             seq, head = _check_tail(connection)
-        except (Broken, sqlite3.Error) as error:
+        except (Broken, *STORAGE_ERRORS) as error:
             connection.close()
             os.close(lock_fd)
             raise DataError(
@@ -179,7 +185,7 @@ def read_rows(
         try:
             for stored in stored_rows(connection, after=after, account=account, kind=kind):
                 yield Row(*stored)  # type: ignore[arg-type]  # checked by `verify`, not here
-        except sqlite3.Error as error:
+        except STORAGE_ERRORS as error:
             raise DataError(f"cannot read the journal {path}: {error}") from error
 
 

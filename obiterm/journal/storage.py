@@ -14,6 +14,8 @@ from obiterm.journal.chain import StoredRow
 
 APPLICATION_ID = 0x4F424A31
 """``OBJ1``: marks an SQLite file as a journal of this layout."""
+STORAGE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises on a damaged file; its own message may be damaged text."""
 BUSY_WAIT_S = 0.25
 """Longest wait for a stranger that holds the file's write lock; our own readers never do."""
 
@@ -68,7 +70,7 @@ def connect_writer(path: Path, *, create: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-    except sqlite3.Error as error:
+    except STORAGE_ERRORS as error:
         connection.close()
         raise DataError(f"cannot open the journal {path}: {error}") from error
     except DataError:
@@ -92,11 +94,12 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
     try:
         require_journal(connection, path)
-    except (sqlite3.Error, DataError) as error:
+    except STORAGE_ERRORS as error:
         connection.close()
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"cannot read the journal {path}: {error}") from error
+    except DataError:
+        connection.close()
+        raise
     return connection
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from obiterm.journal.chain import GENESIS, Broken, check_row
-from obiterm.journal.storage import connect_reader, read_head, stored_rows
+from obiterm.journal.storage import STORAGE_ERRORS, connect_reader, read_head, stored_rows
 
 Progress = Callable[[int, int], None]
 """Called now and then with ``(rows checked, rows in all)``."""
@@ -59,7 +58,7 @@ def verify(path: Path, progress: Progress | None = None) -> Verification:
             return Verification(
                 ok=False, rows=checked, first_bad_seq=broken.seq, reason=broken.reason
             )
-        except sqlite3.Error as error:
+        except STORAGE_ERRORS as error:
             reason = f"the file is damaged: {error}"
             return Verification(ok=False, rows=checked, first_bad_seq=checked + 1, reason=reason)
     if progress is not None:
