@@ -18,7 +18,7 @@ from obiterm.core.values import Environment
 
 OnDetach = Literal["keep", "hold", "cancel", "flatten"]
 """What engines do when the last screen goes away without a word (an SSH drop)."""
-Colour = Literal["auto", "truecolor", "256", "16", "none"]
+Colour = Literal["auto", "truecolor", "256", "none"]
 
 SIM_KEYS = "sim"
 """Value of ``keys`` that takes them from the built-in exchange."""
