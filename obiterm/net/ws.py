@@ -130,7 +130,7 @@ class Socket:
                 try:
                     self.last_reason = await self._keep(connection, on_text)
                 finally:
-                    self._connection = None
+                    self._drop()
                     if on_down is not None:
                         on_down(self.last_reason)
                 lived_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
@@ -138,9 +138,7 @@ class Socket:
                     self._backoff.reset()
                 await self._wait(self._backoff.next_s())
         finally:
-            if self._connection is not None:
-                self._connection.cut("closed by us")
-                self._connection = None
+            self._drop()
 
     async def close(self) -> None:
         """Say goodbye and end ``run``."""
@@ -201,6 +199,11 @@ class Socket:
             return connection
         connection.close(_RENEWAL)
         return fresh
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.cut("closed by us")
+            self._connection = None
 
     def _renewal_ns(self) -> int:
         delay_s = self._backoff.spread_s(self._options.renew_s, _RENEWAL_SPREAD)

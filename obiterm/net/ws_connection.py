@@ -87,7 +87,7 @@ class WsConnection(asyncio.Protocol):
         self._clock = clock
         self._protocol = ClientProtocol(parse_uri(url), max_size=MAX_MESSAGE_BYTES)
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._rest = b""
         self._fragments: list[bytes] = []
         self._reason = ""
         self._is_cut = False
@@ -150,11 +150,10 @@ class WsConnection(asyncio.Protocol):
         try:
             if not self._opened.done():
                 self._shake(data, received_ns)
-            elif self._buffer:
-                self._buffer += data
-                self._buffer = bytearray(self._take_frames(bytes(self._buffer), received_ns))
             else:
-                self._buffer += self._take_frames(data, received_ns)
+                if self._rest:
+                    data = self._rest + data
+                self._rest = self._take_frames(data, received_ns)
         except (DataError, WebSocketException) as error:
             self.cut(str(error))
         except Exception as error:  # a defect of the reader ends the connection; closed raises it
@@ -185,15 +184,15 @@ class WsConnection(asyncio.Protocol):
 
     def _shake(self, data: bytes, received_ns: int) -> None:
         """Take the answer to the handshake; frames may follow in the same bytes."""
-        self._buffer += data
-        end = self._buffer.find(_HEAD_END)
+        data = self._rest + data
+        end = data.find(_HEAD_END)
         if end < 0:
-            if len(self._buffer) > MAX_HEAD_BYTES:
+            self._rest = data
+            if len(data) > MAX_HEAD_BYTES:
                 self.cut("the handshake answer is too long")
             return
-        head = bytes(self._buffer[: end + len(_HEAD_END)])
-        rest = bytes(self._buffer[end + len(_HEAD_END) :])
-        self._buffer.clear()
+        end += len(_HEAD_END)
+        head = data[:end]
         status = head[9:12]
         if status != _SWITCHING:
             self.cut(f"handshake refused: HTTP {status.decode('latin-1')}")
@@ -204,7 +203,7 @@ class WsConnection(asyncio.Protocol):
             self.cut(f"handshake failed: {self._protocol.handshake_exc}")
             return
         self._opened.set_result(None)
-        self._buffer += self._take_frames(rest, received_ns)
+        self._rest = self._take_frames(data[end:], received_ns)
 
     def _take_frames(self, data: bytes, received_ns: int) -> bytes:
         """Hand on every whole frame in ``data``; return the bytes of an unfinished one."""
