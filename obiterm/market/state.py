@@ -53,6 +53,7 @@ class MarketState:
         "last_received_ns",
         "last_ticks",
         "last_trade",
+        "last_up",
         "obi_levels",
         "symbol",
         "top_of_book_compared",
@@ -73,6 +74,8 @@ class MarketState:
         self.last_trade: Traded | None = None
         self.last_ticks = 0
         """Price of the last trade; 0 before the first."""
+        self.last_up = True
+        """Whether the last change of price was upwards."""
         self.trades = 0
         self.last_received_ns = 0
         self.top_of_book_compared = 0
@@ -134,6 +137,8 @@ class MarketState:
     def _trade(self, event: Traded) -> None:
         self.trades += 1
         self.last_trade = event
+        if event.price_ticks != self.last_ticks:
+            self.last_up = event.price_ticks > self.last_ticks
         self.last_ticks = event.price_ticks
         self._first_ticks = self._first_ticks or event.price_ticks
         self._traded_units += event.price_ticks * event.lots
@@ -194,6 +199,13 @@ class MarketState:
         """Ask minus bid; 0 while a side is missing."""
         bid, _, ask, _ = self.best()
         return ask - bid if bid and ask else 0
+
+    def flow_now(self, now_ns: int) -> float:
+        """Return the trade-flow imbalance at our time ``now_ns``, carried to the venue's time."""
+        last = self.last_trade
+        if last is None:
+            return 0.0
+        return self.flow.value(last.event_ns + now_ns - last.received_ns)
 
     def obi(self) -> float:
         """Return the imbalance over ``obi_levels``."""

@@ -15,7 +15,7 @@ from collections import deque
 
 from obiterm.core.limits import RiskLimits
 from obiterm.core.orders import ApprovedOrder, OrderIntent, RefusedOrder
-from obiterm.core.values import NS_PER_S
+from obiterm.core.values import NS_PER_S, OrderRole
 from obiterm.trading.risk_context import OpenOrder, RiskContext
 from obiterm.trading.risk_rules import Case, refusal
 
@@ -47,3 +47,13 @@ class RiskGate:
             return RefusedOrder(intent=intent, limit=limit, reason=reason)
         approved.append(now_ns)
         return ApprovedOrder(intent=intent, approved_ns=now_ns)
+
+
+def approve_panic_close(intent: OrderIntent, now_ns: int) -> ApprovedOrder:
+    """Approve a reducing close of the panic path, which no limit may hold up (SPEC §6).
+
+    Raises ``ValueError`` for anything that is not reduce-only with the role PANIC.
+    """
+    if intent.role is not OrderRole.PANIC or not intent.reduce_only:
+        raise ValueError("only a reduce-only order of the panic path passes here")
+    return ApprovedOrder(intent=intent, approved_ns=now_ns)

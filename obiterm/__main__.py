@@ -1,0 +1,5 @@
+"""``python -m obiterm``."""
+
+from obiterm.cli.main import main
+
+raise SystemExit(main())

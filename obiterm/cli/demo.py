@@ -1,0 +1,46 @@
+"""``obiterm demo`` and ``obiterm replay``: the whole product without keys."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from obiterm.cli.host import existing_file, profile_of
+from obiterm.core.errors import ConfigError
+
+_PIPED_SECONDS = 15.0
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Trade on the built-in exchange: full screen, or headless with a summary."""
+    if not sys.stdout.isatty() and not options.headless:
+        options.headless = True
+        options.seconds = options.seconds or _PIPED_SECONDS
+    return _run(options, "demo")
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Trade inside a recorded market."""
+    existing_file(options.capture)
+    return _run(options, "replay")
+
+
+def _run(options: argparse.Namespace, command: str) -> int:
+    profile = profile_of(options)
+    if profile.exchange is None:
+        raise ConfigError("profile", options.profile, "a profile with an [exchange] section")
+    if not options.headless:
+        if options.speed == float("inf"):
+            raise ConfigError("--speed", "max", "--headless with it: a screen needs real time")
+        from obiterm.cli.screen import attach_or_start
+
+        return attach_or_start(options)
+    if options.speed == float("inf"):
+        from obiterm.cli.maximum import run_maximum
+
+        return run_maximum(options, profile, command)
+    from obiterm.cli.headless import run_headless
+
+    if command == "demo" and options.seconds is None:
+        options.seconds = _PIPED_SECONDS
+    return run_headless(options, profile, command)

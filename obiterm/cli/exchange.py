@@ -1,0 +1,37 @@
+"""``obiterm exchange``: the simulated exchange as a server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from obiterm.core.errors import ConfigError
+
+
+def exchange(options: argparse.Namespace) -> int:
+    """Serve until stopped; announce the addresses in one line."""
+    from obiterm.exchange.serve import ServeOptions, run_exchange
+
+    if options.speed == float("inf"):
+        raise ConfigError("--speed", "max", "a number: a served market runs in real time")
+
+    def announce(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        if not options.json:
+            print("the simulated exchange serves until Ctrl+C", file=sys.stderr)
+
+    run_exchange(
+        ServeOptions(
+            venue=options.venue,
+            symbol=options.symbol,
+            seed=options.seed,
+            port=options.port,
+            capture=Path(options.capture).expanduser() if options.capture else None,
+            speed=options.speed,
+            exit_on_stdin_eof=options.exit_with_parent,
+        ),
+        announce,
+    )
+    return 0

@@ -1,0 +1,47 @@
+"""``obiterm journal verify``: prove that a journal is whole."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from obiterm.core.errors import UsageError
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check the chain; exit 1 and name the first bad row when it does not hold."""
+    from obiterm.cli.progress import Progress
+    from obiterm.journal.log import verify as verify_file
+
+    path = Path(options.file).expanduser() if options.file else _newest_journal(options.profile)
+    progress = Progress("verifying", "rows")
+    outcome = verify_file(path, progress.show)
+    progress.end()
+    if options.json:
+        sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
+    elif outcome.ok:
+        print(f"{path}: {outcome.rows} rows, the chain holds")
+    if not outcome.ok:
+        print(
+            f"obiterm: journal: {path}: row {outcome.first_bad_seq} is the first bad one: "
+            f"{outcome.reason}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _newest_journal(profile: str) -> Path:
+    from obiterm.config.paths import Paths
+
+    folder = Paths.from_environment().journals
+    found = sorted(folder.glob(f"{profile}-*.sqlite"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UsageError(
+            f"no journal of profile {profile!r} in {folder}",
+            hint="name the file, or run the profile first",
+        )
+    return found[-1]

@@ -1,0 +1,136 @@
+"""``obiterm status``, ``kill`` and ``exit``: another shell speaks to the host."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from obiterm.config.paths import Paths
+from obiterm.core.commands import EmergencyExit, Kill
+from obiterm.core.errors import HostGone, UsageError
+from obiterm.link.messages import AskStatus, Done, Request, Status
+from obiterm.link.panic import PanicLine
+
+_ANSWER_LIMIT_S = 1.0
+_REPORT_LIMIT_S = 30.0
+
+
+def shell(options: argparse.Namespace) -> int:
+    """Run one of the three commands."""
+    socket = _find_socket(options.profile)
+    line = PanicLine(socket, f"{getpass.getuser()}@shell")
+    try:
+        if not line.connected:
+            raise HostGone(f"no host answers at {socket}", hint="start one with `obiterm`")
+        if options.shell_command == "status":
+            return _show(_ask(line), as_json=options.json)
+        return _panic(line, options)
+    finally:
+        line.close()
+
+
+def _find_socket(profile: str | None) -> Path:
+    run = Paths.from_environment().run
+    if profile is not None:
+        return run / f"{Path(profile).stem}.sock"
+    found = sorted(run.glob("*.sock")) if run.is_dir() else []
+    alive = [path for path in found if _alive(path)]
+    if len(alive) == 1:
+        return alive[0]
+    if not alive:
+        raise HostGone("no host is running", hint="start one with `obiterm` or `obiterm host`")
+    names = ", ".join(path.stem for path in alive)
+    raise UsageError(f"several hosts are running: {names}", hint="choose one with --profile")
+
+
+def _alive(path: Path) -> bool:
+    line = PanicLine(path, "probe")
+    try:
+        return line.connected
+    finally:
+        line.close()
+
+
+def _ask(line: PanicLine) -> Status:
+    answer = line.ask(AskStatus(), _ANSWER_LIMIT_S)
+    if not isinstance(answer, Status):
+        raise HostGone("the host is there but does not answer", hint="its process may hang")
+    return answer
+
+
+def _panic(line: PanicLine, options: argparse.Namespace) -> int:
+    """Give the order, then report until nothing is open."""
+    flatten = options.shell_command == "exit"
+    kind = EmergencyExit if flatten else Kill
+    request = Request(request_id=os.getpid(), command=kind(account=options.account))
+    began = time.monotonic()
+    answer = line.ask(request, _ANSWER_LIMIT_S)
+    if not isinstance(answer, Done):
+        raise HostGone("the host did not confirm within a second", hint="its process may hang")
+    if not answer.ok:
+        raise UsageError(answer.text)
+    status = _ask(line)
+    while time.monotonic() - began < _REPORT_LIMIT_S:
+        status = _ask(line)
+        if status.panic is not None and all(one.done for one in status.panic.accounts):
+            return _report(status, began, done=True, as_json=options.json)
+        time.sleep(0.02)
+    return _report(status, began, done=False, as_json=options.json)
+
+
+def _report(status: Status, began: float, *, done: bool, as_json: bool) -> int:
+    accounts = status.panic.accounts if status.panic else []
+    if as_json:
+        body = {
+            "done": done,
+            "elapsed_ms": round((time.monotonic() - began) * 1_000, 1),
+            "accounts": [msgspec.to_builtins(one) for one in accounts],
+        }
+        sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
+    else:
+        for one in accounts:
+            mark = "✔" if one.done else "✘"
+            left = "unconfirmed" if one.left_orders < 0 else f"{one.left_orders} orders left"
+            print(
+                f"{mark} {one.account}  {one.cancelled} cancelled  {left}  "
+                f"{one.elapsed_ms:.0f} ms  {one.text}".rstrip()
+            )
+    return 0 if done else 1
+
+
+def _show(status: Status, *, as_json: bool) -> int:
+    if as_json:
+        body = {
+            "host": {
+                "pid": status.host_pid,
+                "profile": status.profile,
+                "uptime_s": round(status.uptime_s, 3),
+            },
+            "state": status.state,
+            "accounts": [msgspec.to_builtins(account) for account in status.accounts],
+        }
+        sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
+        return 0
+    print(
+        f"host {status.host_pid}  profile {status.profile}  {status.state}  "
+        f"up {status.uptime_s:.0f} s"
+    )
+    for account in status.accounts:
+        print(
+            f"  {account.name}  {account.venue} {account.environment.value}  "
+            f"{account.state.value}  {account.open_orders} open orders  "
+            f"feed {account.feed_age_ms:.0f} ms"
+        )
+        for row in account.positions:
+            side = "long" if row.side.sign > 0 else "short"
+            print(
+                f"    {row.symbol} {side} {row.lots} lots @ {row.entry_price}  "
+                f"{row.unrealised_quote:+.2f}"
+            )
+    return 0

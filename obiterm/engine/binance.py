@@ -1,0 +1,330 @@
+"""Binance spot for one account: market socket, account socket, REST beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Iterable
+from decimal import Decimal
+
+from obiterm.core.clock import Clock
+from obiterm.core.errors import ObitermError, OutcomeUnknown, RetryLater
+from obiterm.core.events import (
+    CancelRefused,
+    ClockMeasured,
+    DepthSnapshotted,
+    Event,
+    FeedChanged,
+    Filled,
+    OrderOutcomeLost,
+    OrderRefused,
+    OrderReported,
+)
+from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent
+from obiterm.core.values import (
+    NS_PER_MS,
+    NS_PER_S,
+    ClientOrderId,
+    OrderKind,
+    OrderRole,
+    Side,
+    Symbol,
+    VenueOrderId,
+)
+from obiterm.engine.binance_rest import BinanceRest
+from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.net.ws import Socket, SocketOptions
+from obiterm.trading.desk import PANIC
+from obiterm.trading.risk import approve_panic_close
+from obiterm.venues.binance.environments import BinanceUrls
+from obiterm.venues.binance.market_session import MarketSession
+from obiterm.venues.binance.signing import Credentials
+from obiterm.venues.binance.user_session import UserSession
+
+_MAINTAIN_S = 0.25
+_CLOCK_EVERY_NS = 15 * 60 * NS_PER_S
+_TRIPS_KEPT = 256
+_EXITS = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
+_MARKET_SILENCE_S = 10.0
+_ACCOUNT_SILENCE_S = 60.0
+
+
+class BinanceGateway:
+    """The sockets and requests of one Binance spot account (binance.md §16)."""
+
+    venue = "binance"
+
+    def __init__(self, urls: BinanceUrls, credentials: Credentials, clock: Clock) -> None:
+        self.rest_url = urls.rest
+        self._urls = urls
+        self._credentials = credentials
+        self._clock = clock
+        self._rest = BinanceRest(urls.rest, credentials, clock)
+        self._market = MarketSession({})
+        self._user: UserSession | None = None
+        self._market_socket = Socket(
+            lambda: urls.stream + self._market.connect_path(),
+            clock,
+            SocketOptions(silence_s=_MARKET_SILENCE_S, ping_s=4.0),
+        )
+        self._user_socket = Socket(
+            urls.ws_api, clock, SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0)
+        )
+        self._emit: Emit = _nowhere
+        self._asked_ns: dict[int, int] = {}
+        self._trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clock_due_ns = 0
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def prepare(self, symbols: Iterable[Symbol]) -> Prepared:
+        """Measure the clock, check the key, read instruments, fees and balances."""
+        prepared = await self._rest.prepare(symbols)
+        self._market = MarketSession(prepared.instruments)
+        self._user = UserSession(
+            self._credentials,
+            prepared.instruments,
+            self_trade=self._rest.self_trade,
+            budget=self._rest.budget,
+        )
+        self._clock_due_ns = self._clock.monotonic_ns() + _CLOCK_EVERY_NS
+        return prepared
+
+    async def run(self, emit: Emit) -> None:
+        """Keep both sockets up and emit events until cancelled."""
+        self._emit = emit
+        user = self._session()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(
+                    self._market_socket.run(self._on_market, self._market_up, self._market_down)
+                )
+                group.create_task(
+                    self._user_socket.run(
+                        self._on_user, lambda: self._user_up(user), self._user_down
+                    )
+                )
+                group.create_task(self._maintain(user))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._rest.close()
+
+    async def _maintain(self, user: UserSession) -> None:
+        while True:
+            await asyncio.sleep(_MAINTAIN_S)
+            now_ns = self._clock.monotonic_ns()
+            for event in user.expire(now_ns, self._clock.wall_ns()):
+                self._emit(event)
+            if user.stopped is not None:
+                raise user.stopped
+            if user.must_reconnect:
+                self._user_socket.reconnect(user.must_reconnect)
+                user.must_reconnect = ""
+            if user.clock_suspect or now_ns >= self._clock_due_ns:
+                user.clock_suspect = False
+                self._clock_due_ns = now_ns + _CLOCK_EVERY_NS
+                self._spawn(self._measure_clock())
+
+    async def _measure_clock(self) -> None:
+        offset_ns, trip_ns = await self._rest.measure_clock()
+        self._emit(ClockMeasured(offset_ns, trip_ns, self._clock.wall_ns()))
+
+    # -- market --------------------------------------------------------------------------------
+
+    def _on_market(self, data: bytes, received_ns: int) -> None:
+        for event in self._market.receive(data, received_ns):
+            self._emit(event)
+        if self._market.must_reconnect:
+            reason, self._market.must_reconnect = self._market.must_reconnect, ""
+            self._market_socket.reconnect(reason)
+
+    def _market_up(self) -> None:
+        self._emit(FeedChanged("market", True, "connected", self._clock.wall_ns()))
+
+    def _market_down(self, reason: str) -> None:
+        self._emit(FeedChanged("market", False, reason, self._clock.wall_ns()))
+
+    async def snapshot(self, symbol: Symbol) -> DepthSnapshotted:
+        """Fetch a book."""
+        return await self._rest.snapshot(symbol)
+
+    # -- account -------------------------------------------------------------------------------
+
+    def _on_user(self, data: bytes, received_ns: int) -> None:
+        user = self._session()
+        for event in user.receive(data, received_ns):
+            if isinstance(event, OrderReported):
+                self._rest.client_ids[event.venue_id] = event.client_id
+            self._emit(event)
+        for frame in user.to_send():
+            self._user_socket.send(frame)
+        for answer in user.take_answers():
+            asked_ns = self._asked_ns.pop(answer.request_id, 0)
+            if asked_ns:
+                self._trips_ms.append((received_ns - asked_ns) / NS_PER_MS)
+
+    def _user_up(self, user: UserSession) -> None:
+        self._asked_ns.clear()
+        for frame in user.logon_frames(self._rest.venue_ms(), self._clock.monotonic_ns()):
+            self._user_socket.send(frame)
+
+    def _user_down(self, reason: str) -> None:
+        for event in self._session().lost(self._clock.wall_ns()):
+            self._emit(event)
+
+    def _session(self) -> UserSession:
+        if self._user is None:
+            raise RuntimeError("prepare comes before run")
+        return self._user
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def send(self, order: ApprovedOrder) -> None:
+        """Write an order: on the account socket, else by REST."""
+        intent = order.intent
+        wait_ns = self._rest.budget.may_send(
+            1, True, intent.role in _EXITS, self._clock.wall_ns() + self._rest.offset_ns
+        )
+        if wait_ns:
+            self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
+            return
+        if not self._user_socket.is_up:
+            self._spawn(self._rest_place(order))
+            return
+        user = self._session()
+        frame = user.place(order, self._rest.venue_ms(), self._clock.monotonic_ns())
+        self._asked_ns[user.last_id] = self._clock.wall_ns()
+        self._write(frame)
+
+    def cancel(
+        self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
+    ) -> None:
+        """Write a cancel: on the account socket, else by REST."""
+        if not self._user_socket.is_up:
+            self._spawn(self._rest_cancel(symbol, client_id, venue_id))
+            return
+        user = self._session()
+        frame = user.cancel(
+            symbol, client_id, self._rest.venue_ms(), self._clock.monotonic_ns(), venue_id
+        )
+        self._asked_ns[user.last_id] = self._clock.wall_ns()
+        self._write(frame)
+
+    def query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
+        """Ask about an order by REST: the socket may be what is broken."""
+        self._spawn(self._rest_query(symbol, client_id))
+
+    def _write(self, frame: bytes) -> None:
+        try:
+            self._user_socket.send(frame)
+        except RetryLater as error:
+            # The session keeps the request; it reports it as lost when the socket ends.
+            self._user_socket.reconnect(str(error))
+
+    def _refuse(self, intent: OrderIntent, text: str) -> None:
+        self._emit(OrderRefused(intent.symbol, intent.client_id, "", text, self._clock.wall_ns()))
+
+    async def _rest_place(self, order: ApprovedOrder) -> None:
+        intent = order.intent
+        try:
+            events = await self._rest.place(order)
+        except OutcomeUnknown as error:
+            now_ns = self._clock.wall_ns()
+            self._emit(OrderOutcomeLost(intent.symbol, intent.client_id, str(error), now_ns))
+            return
+        except ObitermError as error:
+            self._refuse(intent, f"not sent: {error}")
+            return
+        self._emit_all(events)
+
+    async def _rest_cancel(
+        self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
+    ) -> None:
+        try:
+            events = await self._rest.cancel(symbol, client_id, venue_id)
+        except ObitermError as error:
+            self._emit(CancelRefused(symbol, client_id, "", str(error), self._clock.wall_ns()))
+            return
+        self._emit_all(events)
+
+    async def _rest_query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
+        try:
+            events = await self._rest.query(symbol, client_id)
+        except ObitermError:
+            return  # the kernel asks again while the answer is due
+        self._emit_all(events)
+
+    def _emit_all(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, OrderReported):
+                self._rest.client_ids[event.venue_id] = event.client_id
+            self._emit(event)
+
+    # -- reconciliation ------------------------------------------------------------------------
+
+    async def open_orders(self, symbol: Symbol | None = None) -> list[LiveOrder]:
+        """Fetch open orders, foreign ones too."""
+        return await self._rest.open_orders(symbol)
+
+    async def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Fetch ``asset -> (free, locked)``."""
+        return await self._rest.balances()
+
+    async def fills_since(self, symbol: Symbol, trade_id: int | None) -> list[Filled]:
+        """Fetch own fills after ``trade_id``, oldest first."""
+        return await self._rest.fills_since(symbol, trade_id)
+
+    # -- panic ---------------------------------------------------------------------------------
+
+    def cancel_all_now(self, symbol: Symbol) -> None:
+        """Write a cancel-all at once; the verified path follows by REST."""
+        if self._user_socket.is_up:
+            frame = self._session().cancel_all(
+                symbol, self._rest.venue_ms(), self._clock.monotonic_ns()
+            )
+            self._user_socket.send(frame)
+
+    async def cancel_all(self, symbol: Symbol) -> int:
+        """Cancel everything on a symbol by REST; return how many were open."""
+        return await self._rest.cancel_all(symbol)
+
+    async def close_market(
+        self, symbol: Symbol, side: Side, lots: int, client_id: ClientOrderId
+    ) -> None:
+        """Send a reducing market order by REST; raise the venue's refusal."""
+        intent = OrderIntent(
+            client_id=client_id,
+            symbol=symbol,
+            side=side,
+            kind=OrderKind.MARKET,
+            lots=lots,
+            role=OrderRole.PANIC,
+            owner=PANIC,
+            tag="panic",
+            reduce_only=True,
+        )
+        await self._rest.place_or_raise(approve_panic_close(intent, self._clock.wall_ns()))
+
+    def health(self) -> GatewayHealth:
+        """Return figures for the screen."""
+        user_up = self._user_socket.is_up and self._session().ready
+        return GatewayHealth(
+            sockets={
+                "market": "up" if self._market_socket.is_up else "down",
+                "account": "up" if user_up else "down",
+            },
+            weight_share=self._rest.budget.used_share("REQUEST_WEIGHT", self._clock.wall_ns()),
+            round_trips_ms=tuple(self._trips_ms),
+        )
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _nowhere(event: Event) -> None:
+    """Drop events that come before ``run``."""
