@@ -76,13 +76,9 @@ def load_profile(name_or_path: str | Path, *, user_dir: Path) -> Profile:
         raise _misfit(error, where, text) or explain(
             error, Profile, where=where, text=text
         ) from None
-    strategies = tuple(
-        check_parameters(strategy, where=where, text=text, at=("strategies", index, "parameters"))
-        for index, strategy in enumerate(profile.strategies)
-    )
-    return profile.model_copy(
-        update={"strategies": strategies, "exchange": _find_capture(profile, where, text)}
-    )
+    for index, strategy in enumerate(profile.strategies):
+        check_parameters(strategy, where=where, text=text, at=("strategies", index))
+    return profile.model_copy(update={"exchange": _find_capture(profile, where, text)})
 
 
 def list_profiles(user_dir: Path) -> list[ProfileEntry]:
