@@ -283,6 +283,8 @@ class VenueCore(Protocol):
     """What a dialect calls. All calls are synchronous; time never comes from a clock here."""
 
     markets: dict[str, MarketSpec]
+    recorded_streams: set[str]
+    """Streams that leave as ``Verbatim``: a dialect must not make them up as well."""
 
     def start(self) -> None:
         """Let a recorded market begin: the first depth subscription calls this.

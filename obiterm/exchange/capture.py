@@ -145,14 +145,36 @@ def read_capture(path: Path, expected: CaptureKind) -> Iterator[CaptureLine]:
         yield line
 
 
-def verify_capture(path: Path, expected: CaptureKind) -> int:
-    """Read a whole capture and return its number of lines; raise as ``read_capture``."""
-    count = 0
+class Survey(msgspec.Struct, frozen=True):
+    """What a whole capture holds."""
+
+    lines: int
+    streams: frozenset[str]
+    snapshot: Snapshot
+    """The first one."""
+    first_trade: TradeData | None
+
+
+def survey_capture(path: Path, expected: CaptureKind) -> Survey:
+    """Read a whole capture, so that damage is found before it is played.
+
+    Raise as ``read_capture``, and ``DataError`` for a capture without a snapshot.
+    """
+    lines = 0
+    streams: set[str] = set()
+    snapshot: Snapshot | None = None
+    first_trade: TradeData | None = None
     for line in read_capture(path, expected):
-        count = line.number
-    if count == 0:
-        raise DataError(f"{path}: the capture is empty")
-    return count
+        lines = line.number
+        if line.stream:
+            streams.add(line.stream)
+        if snapshot is None and isinstance(line.event, Snapshot):
+            snapshot = line.event
+        elif first_trade is None and isinstance(line.event, TradeData):
+            first_trade = line.event
+    if snapshot is None:
+        raise DataError(f"{path}: no depth snapshot in {lines} lines")
+    return Survey(lines, frozenset(streams), snapshot, first_trade)
 
 
 def _parse(path: Path, number: int, text: bytes) -> tuple[CaptureLine, CaptureKind | None]:

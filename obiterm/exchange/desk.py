@@ -59,6 +59,8 @@ class Desk:
 
     def __init__(self, first_order_id: int, first_trade_id: int) -> None:
         self.markets: dict[str, MarketSpec] = {}
+        self.recorded_streams: set[str] = set()
+        """Streams that leave as ``Verbatim``; empty for a flow model."""
         self.treasury = Treasury()
         self._markets: dict[str, Market] = {}
         self._orders = Orders()

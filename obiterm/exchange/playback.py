@@ -8,7 +8,6 @@ and exactly the recorded snapshot, however slow it is.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
 from obiterm.core.values import NS_PER_MS
@@ -31,31 +30,20 @@ class Playback:
             raise ValueError(f"speed {speed} must be greater than 0")
         self._lines = lines
         self._speed = speed or 1.0
-        self._ahead: deque[CaptureLine] = deque()
+        self._head = next(lines, None)
         self._started = False
         self._asked = False
         self._held = False
         self._now_ns = 0
         self._last_line_ns = 0
         """Recorded time of the last line handed out; lines never go back in time."""
-        first = self._head()
-        self.first_ns = 0 if first is None else max(0, first.time_ns)
+        self.first_ns = 0 if self._head is None else max(0, self._head.time_ns)
         """Recorded time of the first line."""
         self._anchor: tuple[int, int] | None = None
         """A moment of the caller's clock and the recorded time that belongs to it."""
         if speed is None:
             self._anchor = (self.first_ns, self.first_ns)
             self._now_ns = self.first_ns
-
-    def look_ahead(self, limit: int) -> Iterator[CaptureLine]:
-        """Yield up to ``limit`` coming lines without handing them out."""
-        for index in range(limit):
-            if index >= len(self._ahead):
-                line = next(self._lines, None)
-                if line is None:
-                    return
-                self._ahead.append(line)
-            yield self._ahead[index]
 
     def open_start(self) -> None:
         """Let playback begin at the next ``due``."""
@@ -71,7 +59,7 @@ class Playback:
         self._now_ns = max(self._now_ns, now_ns)
         if not self._started:
             return
-        while (line := self._head()) is not None:
+        while (line := self._head) is not None:
             wall_ns = self._wall_ns(line, now_ns)
             if wall_ns > now_ns:
                 self._held = False
@@ -81,27 +69,19 @@ class Playback:
                 self._held = True
                 self._anchor = (now_ns, self._recorded_ns(line))
                 return
-            self._last_line_ns = self._recorded_ns(line)
-            self._ahead.popleft()
+            self._last_line_ns = max(self._last_line_ns, self._recorded_ns(line))
+            self._head = next(self._lines, None)
             yield line, wall_ns
 
     def next_ns(self) -> int | None:
         """Return when the next line is due; a moment from now at a gate, ``None`` at the end."""
-        line = self._head()
+        line = self._head
         if line is None:
             return None
         if self._held or self._anchor is None:
             return self._now_ns + _POLL_NS
         due_ns = self._wall_ns(line, self._now_ns)
         return due_ns if self._started else max(due_ns, self._now_ns)
-
-    def _head(self) -> CaptureLine | None:
-        if not self._ahead:
-            line = next(self._lines, None)
-            if line is None:
-                return None
-            self._ahead.append(line)
-        return self._ahead[0]
 
     def _recorded_ns(self, line: CaptureLine) -> int:
         return self._last_line_ns if line.time_ns == NO_TIME else line.time_ns

@@ -24,7 +24,7 @@ from obiterm.exchange.capture import (
     TradeData,
     identify,
     read_capture,
-    verify_capture,
+    survey_capture,
 )
 from obiterm.exchange.desk import Market
 from obiterm.exchange.grid import Grid
@@ -39,7 +39,6 @@ from obiterm.exchange.trading_desk import TradingDesk
 _FIRST_ORDER_ID = 10_000_000
 _FIRST_OWN_TRADE_ID = 10**12
 """Own executions are not prints of the recording; their ids stand apart from its ids."""
-_LOOK_AHEAD_LINES = 5_000
 
 Levels = list[tuple[int, int]]
 
@@ -70,8 +69,10 @@ class ReplayVenue(TradingDesk):
     ) -> None:
         super().__init__(_FIRST_ORDER_ID, _FIRST_OWN_TRADE_ID)
         kind = CaptureKind("binance", "spot", symbol or identify(path).symbol)
-        self.lines = verify_capture(path, kind)
+        survey = survey_capture(path, kind)
+        self.lines = survey.lines
         """Lines of the capture."""
+        self.recorded_streams |= survey.streams
         self._path = path
         self._derived = derived
         self._spec = market_spec(kind.symbol)
@@ -79,9 +80,7 @@ class ReplayVenue(TradingDesk):
         self._sizes = Grid(self._spec.lot_size)
         self._playback = Playback(read_capture(path, kind), speed)
         self._passed_snapshot = False
-        self.recorded_streams: set[str] = set()
-        """Streams seen in the recording, so far or near its start."""
-        snapshot, first_trade = self._look_ahead()
+        snapshot = survey.snapshot
         self._snapshot_id = snapshot.last_id
         self._snapshot_bids = self._levels(snapshot.bids)
         self._snapshot_asks = self._levels(snapshot.asks)
@@ -95,27 +94,9 @@ class ReplayVenue(TradingDesk):
         self._book = QueuedBook(self._public)
         self._listed = Market(self._spec, self._book)
         self._list_market(self._listed)
-        self._make_history(first_trade)
+        self._make_history(survey.first_trade)
 
     # -- opening ----------------------------------------------------------------
-
-    def _look_ahead(self) -> tuple[Snapshot, TradeData | None]:
-        snapshot: Snapshot | None = None
-        trade: TradeData | None = None
-        for line in self._playback.look_ahead(_LOOK_AHEAD_LINES):
-            if line.stream:
-                self.recorded_streams.add(line.stream)
-            if snapshot is None and isinstance(line.event, Snapshot):
-                snapshot = line.event
-            if trade is None and isinstance(line.event, TradeData):
-                trade = line.event
-            if snapshot is not None and trade is not None:
-                break
-        if snapshot is None:
-            raise DataError(
-                f"{self._path}: no depth snapshot in the first {_LOOK_AHEAD_LINES} lines",
-            )
-        return snapshot, trade
 
     def _make_history(self, first: TradeData | None) -> None:
         """Make up the hour before, ending at the first recorded price; always the same."""
