@@ -74,17 +74,8 @@ class OtherFrame(msgspec.Struct, frozen=True):
     """Any frame: replies to our requests, errors, announcements, streams in another layout."""
 
     stream: str = ""
-    data: msgspec.Raw = msgspec.Raw()
-    event: str = msgspec.field(default="", name="e")
-    id: int | str | None = None
     code: int = 0
     msg: str = ""
-
-
-class EventName(msgspec.Struct, frozen=True):
-    """The name of an event inside a frame; empty where the venue gives none."""
-
-    event: str = msgspec.field(default="", name="e")
 
 
 def read_depth(scale: Scale) -> msgspec.json.Decoder[DepthFrame]:

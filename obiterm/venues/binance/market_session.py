@@ -16,21 +16,21 @@ from obiterm.core.events import DepthChanged, MarketEvent, TopChanged, Traded
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_MS, Side, Symbol
 from obiterm.venues.binance.market_messages import (
-    EventName,
     OtherFrame,
     read_depth,
     read_top,
     read_trade,
 )
+from obiterm.venues.binance.messages import read
 from obiterm.venues.binance.scale import Scale
 
 _HEAD = b'{"stream":"'
 _HEAD_LENGTH = len(_HEAD)
+_SHUTDOWN = b'"serverShutdown"'
 
 _read_other = msgspec.json.Decoder(OtherFrame)
-_read_name = msgspec.json.Decoder(EventName)
 
-Read = Callable[[bytes, int], MarketEvent]
+Reader = Callable[[bytes, int], MarketEvent]
 
 
 class MarketSession:
@@ -45,7 +45,7 @@ class MarketSession:
     def __init__(self, instruments: Mapping[Symbol, Instrument]) -> None:
         self.must_reconnect = ""
         self.ignored = 0
-        self._readers: dict[bytes, Read] = {}
+        self._readers: dict[bytes, Reader] = {}
         for symbol, instrument in instruments.items():
             scale = Scale(instrument)
             name = symbol.lower()
@@ -71,40 +71,37 @@ class MarketSession:
             data = data.encode()
         if data.startswith(_HEAD):
             name = data[_HEAD_LENGTH : data.find(b'"', _HEAD_LENGTH)]
-            read = self._readers.get(name)
-            if read is not None:
+            reader = self._readers.get(name)
+            if reader is not None:
                 try:
-                    return [read(data, received_ns)]
+                    return [reader(data, received_ns)]
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise DataError(f"market stream {name.decode()}: {error}") from error
         return self._receive_other(data, received_ns)
 
     def _receive_other(self, data: bytes, received_ns: int) -> list[MarketEvent]:
-        try:
-            frame = _read_other.decode(data)
-            event = _read_name.decode(frame.data).event if frame.data else frame.event
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"market stream: {error}") from error
-        read = self._readers.get(frame.stream.encode())
-        if read is not None:
+        """Take a frame in another layout, a reply, an announcement or an error."""
+        frame = read(_read_other, data, "market stream")
+        reader = self._readers.get(frame.stream.encode())
+        if reader is not None:
             try:
-                return [read(data, received_ns)]
+                return [reader(data, received_ns)]
             except msgspec.DecodeError as error:
                 raise DataError(f"market stream {frame.stream}: {error}") from error
-        if event == "serverShutdown" or frame.stream == "!serverShutdown":
-            self.must_reconnect = "the venue announced the end of this connection"
-        elif frame.code:
+        if frame.code:
             raise DataError(f"market stream: the venue answered {frame.code} {frame.msg}")
+        if _SHUTDOWN in data:
+            self.must_reconnect = "the venue announced the end of this connection"
         else:
             self.ignored += 1
         return []
 
 
-def _depth_reader(symbol: Symbol, scale: Scale) -> Read:
+def _depth_reader(symbol: Symbol, scale: Scale) -> Reader:
     decode = read_depth(scale).decode
     per_price, per_quantity = scale.per_price, scale.per_quantity
 
-    def read(data: bytes, received_ns: int) -> MarketEvent:
+    def reader(data: bytes, received_ns: int) -> MarketEvent:
         update = decode(data).data
         return DepthChanged(
             symbol,
@@ -116,14 +113,14 @@ def _depth_reader(symbol: Symbol, scale: Scale) -> Read:
             received_ns,
         )
 
-    return read
+    return reader
 
 
-def _top_reader(symbol: Symbol, scale: Scale) -> Read:
+def _top_reader(symbol: Symbol, scale: Scale) -> Reader:
     decode = read_top(scale).decode
     per_price, per_quantity = scale.per_price, scale.per_quantity
 
-    def read(data: bytes, received_ns: int) -> MarketEvent:
+    def reader(data: bytes, received_ns: int) -> MarketEvent:
         top = decode(data).data
         return TopChanged(
             symbol,
@@ -135,15 +132,15 @@ def _top_reader(symbol: Symbol, scale: Scale) -> Read:
             received_ns,
         )
 
-    return read
+    return reader
 
 
-def _trade_reader(symbol: Symbol, scale: Scale) -> Read:
+def _trade_reader(symbol: Symbol, scale: Scale) -> Reader:
     decode = read_trade(scale).decode
     per_price, per_quantity = scale.per_price, scale.per_quantity
     buy, sell = Side.BUY, Side.SELL
 
-    def read(data: bytes, received_ns: int) -> MarketEvent:
+    def reader(data: bytes, received_ns: int) -> MarketEvent:
         trade = decode(data).data
         return Traded(
             symbol,
@@ -155,4 +152,4 @@ def _trade_reader(symbol: Symbol, scale: Scale) -> Read:
             received_ns,
         )
 
-    return read
+    return reader
