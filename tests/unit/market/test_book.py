@@ -222,6 +222,30 @@ def test_any_changes_give_the_levels_of_a_plain_model(
         assert -1.0 <= book.imbalance(levels) <= 1.0
 
 
+def test_levels_beyond_the_near_window_come_back_when_the_near_ones_go() -> None:
+    book = book_of([(ticks, ticks) for ticks in range(1, 1001)], [(2000, 1)])
+    for at, gone in enumerate(range(1000, 300, -50), start=101):
+        book.change(change(at, at, bids=[(gone - i, 0) for i in range(50)]))
+        assert (book.best_bid_ticks, book.best_bid_lots) == (gone - 50, gone - 50)
+        assert book.top(40)[0] == [(gone - 50 - i, gone - 50 - i) for i in range(40)]
+
+
+@pytest.mark.parametrize("first", [300, 20])
+def test_changes_below_a_near_window_that_was_trimmed_keep_the_order(first: int) -> None:
+    """``first`` levels: more and fewer than the window holds at the start."""
+    low = [(2 * at, 1) for at in range(1, first)]
+    book, reference = book_of(low, [(90_000, 1)]), Reference(dict(low), {90_000: 1})
+    for at in range(101, 220):
+        fresh = [(1_000 + (at - 101) * 5 + i, at) for i in range(5)]
+        odd, even = 2 * ((at * 37) % 300) + 1, 2 * ((at * 53) % first)
+        middle = 1_000 + (at * 29) % ((at - 100) * 5)
+        event = change(at, at, bids=[*fresh, (odd, 7), (even, 0), (middle, 0)])
+        book.change(event)
+        reference.apply(event)
+        for levels in (1, 150, 199, 300, 5_000):
+            assert book.top(levels) == reference.top(levels)
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 2**32))
 def test_a_deep_book_that_drifts_keeps_its_order(seed: int) -> None:
