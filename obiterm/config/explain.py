@@ -67,6 +67,12 @@ def explain(
             value, expected = None, "a value"
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             expected = bounds(field) or _plain(fault["msg"])
+        case "value_error" if isinstance(value, dict):
+            # a rule between fields: its sentence starts with the field to mend
+            expected = f"values that fit together: {_plain(fault['msg'])}"
+            named = _plain(fault["msg"]).split(maxsplit=1)[0]
+            if named in value:
+                loc, value = (*loc, named), value[named]
         case _:
             expected = _plain(fault["msg"])
     if not hint and field is not None and field.description:
