@@ -111,7 +111,8 @@ class MadeUpMarket:
         bid, ask = int(self.mid), int(self.mid) + 1
         sides: list[tuple[list[int], list[int]]] = []
         for start, sign in ((bid, -1), (ask, 1)):
-            prices, lots = [], []
+            prices: list[int] = []
+            lots: list[int] = []
             for level in range(self._levels):
                 ticks = start + sign * (level if level < 3 else level * 15)
                 grid = ticks // 10 * 10 if level >= 3 else ticks
@@ -244,7 +245,7 @@ class MadeUpMarket:
         ]
 
     def _orders(self, depth: Depth) -> list[OrderRow]:
-        base = 6_183_000
+        base = int(self.mid) // 1_000 * 1_000
         rows = [
             ("e1", Side.BUY, 820, base - 900, 0, OrderRole.ENTRY, True, 2_000.0),
             ("e2", Side.BUY, 836, base - 400, 0, OrderRole.ENTRY, True, 2_400.0),

@@ -13,6 +13,9 @@ CELL_W, CELL_H = 10, 21
 _EIGHTHS = "▁▂▃▄▅▆▇█"
 _LEFT = "▏▎▍▌▋▊▉█"
 
+_OTHER_FONT = "◢◤◐○◆▲▼◄▌"
+"""Signs that a picture takes from DejaVu, because not every font has them."""
+
 Run = tuple[str, Style]
 
 
@@ -96,6 +99,8 @@ def _sign(sign: str, left: int, top: int, colour: str, bold: bool) -> str:
     if line:
         return f'<path d="{line}" stroke="{colour}" stroke-width="1.4" fill="none"/>'
     weight = ' font-weight="bold"' if bold else ""
+    if sign in _OTHER_FONT or "\u2800" <= sign <= "\u28ff":
+        weight += ' font-family="DejaVu Sans Mono"'
     return f'<text x="{left}" y="{top + 16}" fill="{colour}"{weight}>{escape(sign)}</text>'
 
 

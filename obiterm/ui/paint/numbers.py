@@ -1,8 +1,8 @@
 """Numbers as text that never outgrows its cells.
 
-A number that does not fit loses decimals first, then becomes ``k``, ``M``, ``B``
-or ``T``; only when nothing is left to lose it becomes ``#`` signs, so that a wrong
-number is never shown.
+A number that does not fit loses its thousands signs, then decimals, then becomes
+``k``, ``M``, ``B`` or ``T``; only when nothing is left to lose it becomes ``#`` signs,
+so that a wrong number is never shown.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Scale:
         if not math.isfinite(ticks):
             return UNKNOWN
         text = self.price(round(ticks))
+        if len(text) > width:
+            text = text.replace(",", "")
         return text if len(text) <= width else fit(ticks * self.tick, width, self._tick_decimals)
 
     def quantity(self, lots: int) -> str:
@@ -98,9 +100,10 @@ def fit(value: float, width: int, decimals: int, *, sign: bool = False) -> str:
         return UNKNOWN[:width]
     plus = "+" if sign else ""
     for places in range(decimals, -1, -1):
-        text = f"{value:{plus},.{places}f}"
-        if len(text) <= width:
-            return text
+        for comma in (",", ""):
+            text = f"{value:{plus}{comma}.{places}f}"
+            if len(text) <= width:
+                return text
     for unit, letter in _UNITS:
         if abs(value) < unit * 0.9995:
             continue

@@ -61,14 +61,22 @@ class Palette:
         """
         if depth != "256":
             return self
-        names = (
-            *("bg", "panel", "raised", "line", "dim", "text", "accent", "hot"),
-            *("warn", "now", "ok", "violet", "buy_dot", "sell_dot"),
-        )
-        plain = {name: nearest_256(getattr(self, name)) for name in names}
         return replace(
             self,
-            **plain,
+            bg=nearest_256(self.bg),
+            panel=nearest_256(self.panel),
+            raised=nearest_256(self.raised),
+            line=nearest_256(self.line),
+            dim=nearest_256(self.dim),
+            text=nearest_256(self.text),
+            accent=nearest_256(self.accent),
+            hot=nearest_256(self.hot),
+            warn=nearest_256(self.warn),
+            now=nearest_256(self.now),
+            ok=nearest_256(self.ok),
+            violet=nearest_256(self.violet),
+            buy_dot=nearest_256(self.buy_dot),
+            sell_dot=nearest_256(self.sell_dot),
             bid=snap_ramp(self.bid),
             ask=snap_ramp(self.ask),
             bid_text=snap_ramp(self.bid_text),
@@ -86,15 +94,20 @@ def grey(colour: str) -> str:
 @lru_cache(maxsize=16)
 def greyed(palette: Palette) -> Palette:
     """Return the palette in which stale market values are painted: grey, no hue left."""
-    greys = {
-        name: grey(getattr(palette, name))
-        for name in ("text", "accent", "hot", "now", "ok", "buy_dot", "sell_dot")
-    }
-    ramps = {
-        name: tuple(grey(colour) for colour in getattr(palette, name))
-        for name in ("bid", "ask", "bid_text", "ask_text")
-    }
-    return replace(palette, **greys, **ramps)
+    return replace(
+        palette,
+        text=grey(palette.text),
+        accent=grey(palette.accent),
+        hot=grey(palette.hot),
+        now=grey(palette.now),
+        ok=grey(palette.ok),
+        buy_dot=grey(palette.buy_dot),
+        sell_dot=grey(palette.sell_dot),
+        bid=tuple(grey(colour) for colour in palette.bid),
+        ask=tuple(grey(colour) for colour in palette.ask),
+        bid_text=tuple(grey(colour) for colour in palette.bid_text),
+        ask_text=tuple(grey(colour) for colour in palette.ask_text),
+    )
 
 
 def rgb(colour: str) -> Rgb:

@@ -2,12 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from obiterm.link.messages import AccountPane, Frame
+from obiterm.ui.paint.chips import account_chip, chip, environment_word, link_dot, result_colour
+from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.fitting import width_of
+from obiterm.ui.paint.line import Line, Row, Span
+from obiterm.ui.paint.numbers import clean, clock, milliseconds, money, result, short_codes
+from obiterm.ui.paint.palette import style
 from obiterm.ui.panes.base import RowPane
+
+_Form = Callable[[AccountPane, str], list[Span]]
 
 
 class Header(RowPane):
-    """Brand, account chips and the clock; one line."""
+    """Brand, account chips and the clock; one line.
+
+    Chips lose round trip and balance, then the long name, then the day's result, then the
+    name (design/TUI.md §4); dot and state stay.
+    """
 
     DEFAULT_CSS = """
     Header { height: 1; background: $panel; }
     """
+
+    def build(self, frame: Frame, context: PaintContext, width: int, height: int) -> list[Row]:
+        """Return the one line."""
+        palette = context.palette
+        base = style(palette.dim, palette.raised)
+        line = Line(width, base)
+        place = 0
+        brand = " ◢◤ OBITERM " if context.size in ("wide", "medium") else " ◢◤ "
+        place = line.put(0, brand, style(palette.panel, palette.warn, bold=True))
+        end = self._right(line, frame, context)
+        room = end - place - 2
+        chips = self._chips(frame, context, room)
+        for number, spans in enumerate(chips):
+            place = line.spans(place + 1, spans)
+            if number < len(chips) - 1:
+                place = line.put(place + 1, "│", style(palette.line, palette.raised))
+        note = next((clean(account.note) for account in frame.accounts if account.note), "")
+        if note and len(note) <= end - place - 3:
+            line.put(place + 2, note, style(palette.warn, palette.raised))
+        return [line.row()]
+
+    def _right(self, line: Line, frame: Frame, context: PaintContext) -> int:
+        """Write clock, and who controls; return the first column that they take."""
+        palette = context.palette
+        at = clock(context.now_ns)
+        end = line.right(line.width - 1, at, style(palette.text, palette.raised))
+        if not frame.has_lease:
+            text, look = chip("WATCH", palette.violet, palette)
+            end = line.right(end - 1, text, look)
+        elif frame.viewers > 1 and context.size == "wide":
+            end = line.right(
+                end - 2, f"{frame.viewers} screens", style(palette.dim, palette.raised)
+            )
+        return end
+
+    def _chips(self, frame: Frame, context: PaintContext, room: int) -> list[list[Span]]:
+        """Return the accounts in the longest form in which all of them fit."""
+        codes = short_codes([account.name for account in frame.accounts])
+        forms = self._forms(context)
+        shown: list[list[Span]] = []
+        for form in forms:
+            shown = [form(account, codes[account.name]) for account in frame.accounts]
+            if _total(shown) <= room:
+                return shown
+        while shown and _total(shown) > room - 5:
+            shown.pop()
+        hidden = len(frame.accounts) - len(shown)
+        look = style(context.palette.warn, context.palette.raised)
+        return [*shown, [(f"+{hidden}", look)]] if hidden else shown
+
+    def _forms(self, context: PaintContext) -> list[_Form]:
+        palette = context.palette
+        ground = palette.raised
+        dim = style(palette.dim, ground)
+
+        def head(account: AccountPane, name: str) -> list[Span]:
+            chosen = context.account in ("", account.name)
+            look = style(palette.text if chosen else palette.dim, ground, bold=chosen)
+            spans = [link_dot(account.link, palette, ground), (f" {name} ", look)]
+            return [*spans, account_chip(account, palette)]
+
+        def day(account: AccountPane) -> Span:
+            text = result(account.day_pnl_quote, 9, masked=context.masked)
+            return f" {text}", style(result_colour(account.day_pnl_quote, palette), ground)
+
+        def full(account: AccountPane, code: str) -> list[Span]:
+            spans = head(account, account.name.replace("-", "·"))
+            if not account.armed:
+                spans.append((f" {environment_word(account)}", dim))
+            equity = money(account.equity_quote, 10, masked=context.masked)
+            return [
+                *spans,
+                (f" {milliseconds(account.round_trip_ms):>5} ", dim),
+                (equity, style(palette.text, ground)),
+                day(account),
+            ]
+
+        def valued(account: AccountPane, code: str) -> list[Span]:
+            equity = money(account.equity_quote, 10, masked=context.masked)
+            spans = head(account, account.name.replace("-", "·"))
+            return [*spans, (f" {equity}", style(palette.text, ground)), day(account)]
+
+        def named(account: AccountPane, code: str) -> list[Span]:
+            return [*head(account, account.name.replace("-", "·")), day(account)]
+
+        def coded(account: AccountPane, code: str) -> list[Span]:
+            return [*head(account, code), day(account)]
+
+        def bare(account: AccountPane, code: str) -> list[Span]:
+            return head(account, code)
+
+        return [full, valued, named, coded, bare]
+
+
+def _total(chips: list[list[Span]]) -> int:
+    return sum(width_of(spans) + 3 for spans in chips) - 1

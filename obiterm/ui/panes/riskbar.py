@@ -2,12 +2,155 @@
 
 from __future__ import annotations
 
+import math
+
+from obiterm.core.values import TradingState
+from obiterm.link.messages import Frame, RiskPane
+from obiterm.ui.paint.bars import gauge
+from obiterm.ui.paint.chips import chip, quiet_chip, socket_dot
+from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.fitting import Part, Spans, choose, join, width_of
+from obiterm.ui.paint.line import Line, Row, Span
+from obiterm.ui.paint.numbers import clock, microseconds, share
+from obiterm.ui.paint.palette import Palette, style
 from obiterm.ui.panes.base import RowPane
+
+_HIGH, _FULL = 0.5, 0.8
+"""Used share of a limit from which it is shown as a warning and as a danger."""
+_SLOW_LOOP_MS = 50.0
+_GAUGE = 10
 
 
 class RiskBar(RowPane):
-    """One line that says how safe it is."""
+    """One line that says how safe it is. Arm state and stops at the venue never give way."""
 
     DEFAULT_CSS = """
     RiskBar { height: 1; background: $panel; }
     """
+
+    def build(self, frame: Frame, context: PaintContext, width: int, height: int) -> list[Row]:
+        """Return the one line; the stops stand at its right end."""
+        palette, risk = context.palette, frame.risk
+        base = style(palette.dim, palette.raised)
+        line = Line(width, base)
+        arm = [*_arm(frame, palette)]
+        stops = _stops(risk, palette)
+        if width < 60:
+            stops = _stops_short(risk, palette)
+        place = line.spans(0, [(" ", base), *arm]) if width >= 40 else line.spans(0, arm)
+        end = line.width - width_of(stops) - 1
+        if end > place:
+            line.spans(end, list(stops))
+        room = end - place - 4
+        line.spans(place + 2, join(choose(_parts(frame, palette), room), base))
+        return [line.row()]
+
+
+def _arm(frame: Frame, palette: Palette) -> list[Span]:
+    risk = frame.risk
+    if frame.panic is not None:
+        word = "EXIT" if frame.panic.flatten else "KILLED"
+        return [chip(f"{word} {clock(frame.panic.started_ns)}", palette.warn, palette)]
+    halted = any(account.state is TradingState.HALTED for account in frame.accounts)
+    if halted and not risk.armed:
+        return [chip("HALTED", palette.warn, palette)]
+    if frame.holding:
+        return [chip("HOLD FIRE", palette.warn, palette)]
+    text = f"{risk.armed}/{risk.accounts}"
+    if risk.armed:
+        return [chip(f"ARMED {text}", palette.ok, palette)]
+    return [quiet_chip(f"SAFE {text}", palette)]
+
+
+def _stops(risk: RiskPane, palette: Palette) -> Spans:
+    return (
+        ("stops on exch ", style(palette.dim, palette.raised)),
+        *_stops_short(risk, palette)[1:],
+    )
+
+
+def _stops_short(risk: RiskPane, palette: Palette) -> Spans:
+    good = risk.stops_resting >= risk.stops_needed
+    colour = palette.ok if good else palette.hot
+    value = f"{risk.stops_resting}/{risk.stops_needed}"
+    return (
+        ("stops ", style(palette.dim, palette.raised)),
+        (value, style(colour, palette.raised, bold=True)),
+    )
+
+
+def _level(value: float, palette: Palette) -> str:
+    if value >= _FULL:
+        return palette.hot
+    return palette.warn if value >= _HIGH else palette.ok
+
+
+def _limit(weight: int, label: str, short: str, value: float, palette: Palette) -> Part:
+    dim = style(palette.dim, palette.raised)
+    colour = _level(value, palette)
+    number = (share(value), style(palette.text if value < _FULL else colour, palette.raised))
+    line = gauge(value, _GAUGE, style(colour, palette.raised), style(palette.line, palette.raised))
+    return Part(
+        weight,
+        (
+            ((f"{label} ", dim), *line, number),
+            ((f"{label}", dim), number),
+            ((f"{short}", dim), number),
+            (),
+        ),
+    )
+
+
+def _plain(weight: int, label: str, value: str, palette: Palette, colour: str = "") -> Part:
+    spans: Spans = (
+        (f"{label} ", style(palette.dim, palette.raised)),
+        (value, style(colour or palette.text, palette.raised)),
+    )
+    return Part(weight, (spans, ()))
+
+
+def _parts(frame: Frame, palette: Palette) -> list[Part]:
+    risk = frame.risk
+    parts = [
+        _limit(90, "day loss", "loss", risk.day_loss_share, palette),
+        _limit(85, "exposure", "exp", risk.exposure_share, palette),
+        _plain(70, "orders", f"{risk.orders_open}/{risk.orders_limit}", palette),
+        _limit(50, "weight", "wgt", risk.weight_share, palette),
+    ]
+    if risk.refusals:
+        parts.append(_plain(75, "refused", str(risk.refusals), palette, palette.warn))
+    parts.append(_round_trip(risk, palette))
+    if risk.tick_to_order_p99_us > 0:
+        text = f"{microseconds(risk.tick_to_order_p99_us)}"
+        parts.append(_plain(35, "t→o p99", text, palette))
+    parts.append(_sockets(risk, palette))
+    gaps = palette.warn if risk.gaps else palette.text
+    parts.append(_plain(45, "gaps", str(risk.gaps), palette, gaps))
+    slow = palette.hot if risk.loop_lag_ms >= _SLOW_LOOP_MS else palette.text
+    parts.append(_plain(40, "loop", f"{risk.loop_lag_ms:.0f}ms", palette, slow))
+    return parts
+
+
+def _round_trip(risk: RiskPane, palette: Palette) -> Part:
+    dim, text = style(palette.dim, palette.raised), style(palette.text, palette.raised)
+    p50, p99 = (
+        f"{value:.0f}" if math.isfinite(value) else "-"
+        for value in (risk.rtt_p50_ms, risk.rtt_p99_ms)
+    )
+    return Part(
+        60,
+        (
+            (("rtt p50/p99 ", dim), (f"{p50}/{p99}ms", text)),
+            (("rtt ", dim), (f"{p50}ms", text)),
+            (),
+        ),
+    )
+
+
+def _sockets(risk: RiskPane, palette: Palette) -> Part:
+    dots = [socket_dot(state, palette, palette.raised) for state in risk.sockets]
+    label = ("ws ", style(palette.dim, palette.raised))
+    up = sum(1 for state in risk.sockets if state == "up")
+    colour = palette.ok if up == len(risk.sockets) else palette.hot
+    count = (f"{up}/{len(risk.sockets)}", style(colour, palette.raised))
+    return Part(55, ((label, *dots), (label, count), ()) if dots else ((),))

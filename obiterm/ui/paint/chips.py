@@ -1,0 +1,81 @@
+"""Inverse chips and state marks; every chip is a word, so it holds without colour."""
+
+from __future__ import annotations
+
+from obiterm.core.effects import Verb
+from obiterm.core.values import Environment, TradingState
+from obiterm.link.messages import AccountPane
+from obiterm.ui.paint.line import Span
+from obiterm.ui.paint.palette import Palette, blend, style
+
+_ENVIRONMENT_WORDS = {
+    Environment.SIM: "SIM",
+    Environment.PAPER: "PAPER",
+    Environment.DEMO: "DEMO",
+    Environment.TESTNET: "TEST",
+    Environment.LIVE: "LIVE",
+}
+_DOTS = {"up": "●", "partial": "◐", "down": "○"}
+
+
+def chip(text: str, ground: str, palette: Palette) -> Span:
+    """Return a chip with one blank on each side."""
+    return f" {text} ", style(palette.panel, ground, bold=True)
+
+
+def quiet_chip(text: str, palette: Palette) -> Span:
+    """Return a chip for a state in which nothing happens."""
+    return f" {text} ", style(palette.dim, blend(palette.raised, palette.line, 0.8), bold=True)
+
+
+def account_chip(account: AccountPane, palette: Palette) -> Span:
+    """Return what an account may do now: KILL, REDUCE, SAFE, or the world it trades in."""
+    if account.state is TradingState.HALTED:
+        return chip("KILL", palette.warn, palette)
+    if account.state is TradingState.REDUCING:
+        return chip("REDUCE", palette.warn, palette)
+    if not account.armed:
+        return quiet_chip("SAFE", palette)
+    ground = palette.hot if account.environment is Environment.LIVE else palette.accent
+    return chip(_ENVIRONMENT_WORDS[account.environment], ground, palette)
+
+
+def environment_word(account: AccountPane) -> str:
+    """Return the world of an account in lower case, for beside a chip that does not say it."""
+    return _ENVIRONMENT_WORDS[account.environment].lower()
+
+
+def link_dot(link: str, palette: Palette, ground: str) -> Span:
+    """Return ● ◐ ○ for a link that is up, partly up or down."""
+    colours = {"up": palette.ok, "partial": palette.warn}
+    return _DOTS.get(link, "○"), style(colours.get(link, palette.hot), ground)
+
+
+def socket_dot(state: str, palette: Palette, ground: str) -> Span:
+    """Return ● ◐ ○ for a socket that is up, silent or down."""
+    return link_dot("partial" if state == "stale" else state, palette, ground)
+
+
+def verb_chip(verb: Verb, palette: Palette) -> Span:
+    """Return the chip of a log line, always four cells."""
+    grounds = {
+        Verb.SEND: palette.accent,
+        Verb.ACK: palette.dim,
+        Verb.FILL: palette.ok,
+        Verb.CANCEL: palette.warn,
+        Verb.REJECT: palette.hot,
+        Verb.SIGNAL: palette.violet,
+        Verb.RISK: palette.warn,
+        Verb.GAP: palette.warn,
+        Verb.KILL: palette.hot,
+        Verb.UNKNOWN: palette.warn,
+        Verb.INFO: blend(palette.dim, palette.panel, 0.25),
+    }
+    return f"{verb.value:<4}", style(palette.panel, grounds[verb], bold=True)
+
+
+def result_colour(value: float, palette: Palette) -> str:
+    """Return the colour of a profit or loss; its sign is written as well."""
+    if value > 0:
+        return palette.ok
+    return palette.hot if value < 0 else palette.text
