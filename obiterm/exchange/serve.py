@@ -161,11 +161,11 @@ class ExchangeServer:
 
     async def start(self) -> None:
         """Listen. Raises ``UsageError`` when the port is taken."""
-        runner = web.AppRunner(self.exchange.application(), access_log=None)
-        await runner.setup()
-        site = web.TCPSite(
-            runner, self.options.host, self.options.port, shutdown_timeout=_STOP_WITHIN_S
+        runner = web.AppRunner(
+            self.exchange.application(), access_log=None, shutdown_timeout=_STOP_WITHIN_S
         )
+        await runner.setup()
+        site = web.TCPSite(runner, self.options.host, self.options.port)
         try:
             await site.start()
         except OSError as error:
@@ -240,15 +240,17 @@ async def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:
         _watch_stdin(loop, stop)
     async with ExchangeServer(options) as server:
         announce(msgspec.json.encode(server.announcement()).decode())
-        await _until(stop, server.exchange.failure)
+        await _until(stop, server.exchange)
 
 
-async def _until(stop: asyncio.Event, failure: asyncio.Future[None]) -> None:
+async def _until(stop: asyncio.Event, exchange: BinanceExchange) -> None:
     """Wait to be told to stop; raise what broke the market, if it breaks first."""
-    failure.add_done_callback(lambda _: stop.set())
-    await stop.wait()
-    if failure.done():
-        failure.result()
+    waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(exchange.broken.wait())]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    if exchange.failure is not None:
+        raise exchange.failure
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

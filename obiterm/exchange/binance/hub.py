@@ -65,26 +65,29 @@ class Hub:
         """Send one message of a stream, unless a fault has other plans."""
         if stream not in self._listeners:
             return
-        if not self._faults.active:
+        if not self._faults.active and not self._held:
             self._deliver(stream, data)
             return
         now_ns = time.time_ns()
         if self._faults.silent((stream, "market"), now_ns):
             return
         if "@depth" in stream:
-            if self._faults.take(FaultKind.GAP, (stream,), now_ns) is not None:
-                return
-            held = self._held.pop(stream, None)
-            if held is None and self._faults.take(FaultKind.REORDER, (stream,), now_ns) is not None:
-                self._held[stream] = data
-                return
-            self._deliver(stream, data)
-            if held is not None:
-                self._deliver(stream, held)
+            self._deliver_book(stream, data, now_ns)
         else:
             self._deliver(stream, data)
         if self._faults.take(FaultKind.DUPLICATE, (stream,), now_ns) is not None:
             self._deliver(stream, data)
+
+    def _deliver_book(self, stream: str, data: bytes, now_ns: int) -> None:
+        if self._faults.take(FaultKind.GAP, (stream,), now_ns) is not None:
+            return
+        held = self._held.pop(stream, None)
+        if held is None and self._faults.take(FaultKind.REORDER, (stream,), now_ns) is not None:
+            self._held[stream] = data
+            return
+        self._deliver(stream, data)
+        if held is not None:
+            self._deliver(stream, held)
 
     def _deliver(self, stream: str, data: bytes) -> None:
         wrapped = b""

@@ -67,8 +67,9 @@ class BinanceExchange:
         )
         self._pump = Pump(self.office, self.feeds)
         self._pumping: asyncio.Task[None] | None = None
-        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the market cannot go on; holds what broke it."""
+        self.broken = asyncio.Event()
+        """Set when the market cannot go on; ``failure`` holds what broke it."""
+        self.failure: BaseException | None = None
 
     def add_account(
         self, name: str, balances: dict[str, Decimal], credentials: list[Credential]
@@ -129,12 +130,10 @@ class BinanceExchange:
 
     def _pump_ended(self, task: asyncio.Task[None]) -> None:
         """Leave nobody connected to a market that stands still by accident."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self.failure.done():
-            log.error("the market stopped: %s", error)
-            self.failure.set_exception(error)
-            # Whoever serves us awaits it; a test that does not is not warned twice.
-            self.failure.exception()
+        self.failure = None if task.cancelled() else task.exception()
+        if self.failure is not None:
+            log.error("the market stopped: %s", self.failure)
+            self.broken.set()
             self.cut("all")
 
     async def _stop(self, app: web.Application) -> None:
