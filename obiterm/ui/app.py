@@ -7,46 +7,35 @@ keys do not pass through here: ``driver.py`` takes them in the input thread.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from textual import events, on, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 
 from obiterm.core.commands import ALL_ACCOUNTS, AnyCommand, EmergencyExit, Kill
-from obiterm.link.messages import (
-    Done,
-    Frame,
-    LeaseChanged,
-    Leave,
-    OrderRow,
-    PositionRow,
-    Request,
-    TradeDot,
-    Watch,
-)
-from obiterm.ui.actions import ACTIONS, BAR, BAR_SMALL, BY_NAME, FLATTEN, KILL
+from obiterm.link.messages import Leave, OrderRow, PositionRow
+from obiterm.ui.actions import ACTIONS, BY_NAME, FLATTEN, KILL
 from obiterm.ui.attachment import Attachment
-from obiterm.ui.cadence import PERIOD_NS, Cadence
 from obiterm.ui.desk import Desk
 from obiterm.ui.dialogs import Dialogs
 from obiterm.ui.driver import HardenedDriver
 from obiterm.ui.ending import Ending, EndReason
 from obiterm.ui.gate import PanicGate, PanicNotice, PanicSender
+from obiterm.ui.hostside import HostSide
 from obiterm.ui.keymap import latch_for, resolve
 from obiterm.ui.keys import display
 from obiterm.ui.latch import Stage
 from obiterm.ui.messages import Arrived, Attached, LinkLost, PanicPressed
 from obiterm.ui.notices import NoticeBoard
-from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.palette import ColorDepth
+from obiterm.ui.painter import Painter
 from obiterm.ui.palette import ActionCommands
-from obiterm.ui.panes import HeatMap, KeyBar, KeyHint, Ladder, OrderLog, Positions
+from obiterm.ui.panes import HeatMap, Ladder, Positions
+from obiterm.ui.panicview import PanicView
 from obiterm.ui.screens.kill import KillModal
 from obiterm.ui.screens.notice import NoticeLine
 from obiterm.ui.screens.trade import TradeScreen
@@ -56,8 +45,6 @@ from obiterm.ui.views import Views
 
 STOP_PATIENCE_S = 8.0
 """Time after which a host that was asked to stop is reported as silent."""
-
-MAX_TRADES_KEPT = 500
 
 
 def _bindings() -> list[BindingType]:
@@ -102,17 +89,19 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         super().__init__()
         self.settings = settings
         self.ending = ending or Ending(settings.on_exit)
-        self._depth = _depth(settings.color, str(self.console.color_system), self.no_color)
-        self._palette = palette.for_depth(self._depth)
-        self.register_theme(to_textual(self._palette))
-        self.theme = self._palette.name
+        depth = _depth(settings.color, str(self.console.color_system), self.no_color)
+        palette = palette.for_depth(depth)
+        self.register_theme(to_textual(palette))
+        self.theme = palette.name
         changed = {name: ",".join(self._keymap_used[name]) for name in settings.keymap}
         self.set_keymap(changed)
         self.animation_level = "none"
         self.cockpit = Cockpit(masked=settings.masked, read_only=settings.read_only)
         self.board = NoticeBoard(display(self._keymap_used[KILL][0]))
-        self.cadence = Cadence()
         self.trade = TradeScreen()
+        self.painter = Painter(
+            self.trade, self.cockpit, (palette, depth), self._keymap_used, self.can_perform
+        )
         role = "watch" if settings.read_only else "screen"
         self.attachment = Attachment(
             socket, role=role, client=settings.client, post=self.post_message
@@ -133,12 +122,8 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
             "view": self.views,
             "app": self.dialogs,
         }
-        self._request_ids = itertools.count(1)
-        self._asked: dict[int, str] = {}
-        self._seen: tuple[str, int] = ("", 0)
-        self._trades: list[TradeDot] = []
-        self._kill_modal: KillModal | None = None
-        self._kill_left: tuple[int, bool] | None = None
+        self.host = HostSide(self)
+        self.panic_view = PanicView(self)
         self._stopping = False
 
     # -- life --------------------------------------------------------------------
@@ -151,8 +136,8 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         """Start on the trading screen."""
         return self.trade
 
-    def on_mount(self) -> None:
-        """Start the link worker."""
+    def on_ready(self) -> None:
+        """Start the link worker, now that every pane is there."""
         loop = asyncio.get_running_loop()
         self.ending.polite_way(lambda: _soon(loop, self.exit))
         self._stay_attached()
@@ -172,20 +157,17 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
             self._stopping = True
             self.say("stopping: cancelling every order")
             if not self.attachment.send(Leave(stop=True)):
-                self._end(EndReason.DETACHED)
+                self.exit(EndReason.DETACHED)
             self.set_timer(STOP_PATIENCE_S, self._stop_not_confirmed)
         else:
             self.run_worker(self._say_goodbye(), group="leave", exit_on_error=False)
 
     async def _say_goodbye(self) -> None:
         await self.attachment.leave(Leave(stop=False))
-        self._end(EndReason.DETACHED)
+        self.exit(EndReason.DETACHED)
 
     def _stop_not_confirmed(self) -> None:
         self.say("the host has not confirmed the stop; ^Q and d leaves anyway", good=False)
-
-    def _end(self, reason: EndReason) -> None:
-        self.exit(reason)
 
     # -- keys --------------------------------------------------------------------
 
@@ -211,7 +193,8 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         """Do an action, or say why not."""
         action = BY_NAME[name]
         if action.panic:
-            self.panic_now(flatten=name == FLATTEN)
+            flatten = name == FLATTEN
+            self.ask(action.palette, lambda: self.panic_now(flatten=flatten))
         elif action.lease and (refusal := self._refusal()):
             self.say(refusal, good=False)
         elif name == "order.place" and not isinstance(self.trade.focused, Ladder | HeatMap):
@@ -252,12 +235,7 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     def submit(self, command: AnyCommand, text: str) -> None:
         """Send a command to the host."""
-        request_id = next(self._request_ids)
-        if self.attachment.send(Request(request_id, command)):
-            self._asked[request_id] = text
-            self.say(f"{text} …")
-        else:
-            self.say(f"{text}: not sent, no host", good=False)
+        self.host.submit(command, text)
 
     def ask(self, text: str, then: Callable[[], None]) -> None:
         """Ask once in the notice line."""
@@ -283,32 +261,17 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     def watch_market(self, symbol: str, account: str) -> None:
         """Show another market; the host's frames follow."""
-        self.cockpit.symbol, self.cockpit.account = symbol, account
         self.desk.cursor_off()
-        self.attachment.send(Watch(symbol, account))
-        self.cadence.reset()
+        self.host.watch(symbol, account)
+        self.painter.cadence.reset()
 
     # -- the link ----------------------------------------------------------------
 
     @on(Attached)
     def _on_attached(self, message: Attached) -> None:
-        welcome, cockpit = message.welcome, self.cockpit
-        cockpit.welcome = welcome
-        cockpit.connected = True
-        cockpit.has_lease = welcome.has_lease and not cockpit.read_only
-        self.board.banner = ""
-        run = f"{welcome.run_id}/{welcome.host_pid}"
-        if self._seen[0] != run:
-            self._seen = (run, 0)
-        if cockpit.find_instrument(cockpit.symbol) is not None:
-            self.attachment.send(Watch(cockpit.symbol, cockpit.account))
-        elif welcome.instruments:
-            cockpit.symbol, cockpit.account = welcome.instruments[0].symbol, ""
-        if cockpit.lots <= 0 and welcome.size_presets:
-            cockpit.lots = welcome.size_presets[0]
+        self.host.attached(message.welcome)
         if self.gate is not None:
             self._open_panic_line()
-        self._tell_control()
 
     @work(group="panic-line", thread=True, exit_on_error=False)
     def _open_panic_line(self) -> None:
@@ -317,110 +280,43 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
     @on(LinkLost)
     def _on_link_lost(self, message: LinkLost) -> None:
         if self._stopping:
-            self._end(EndReason.STOPPED)
+            self.exit(EndReason.STOPPED)
             return
-        self.cockpit.connected = False
-        self.cockpit.has_lease = False
-        if self._asked:
-            self.say(f"{len(self._asked)} commands unanswered: outcome unknown", good=False)
-            self._asked.clear()
-        tries = f"try {message.attempt}" if message.attempt > 1 else "trying again"
-        self.board.banner = f"HOST GONE, {tries} · {message.reason}"
-        self.show_notice()
+        self.host.lost(message.reason, message.attempt)
         self.repaint_panes()
 
     @on(Arrived)
     def _on_arrived(self) -> None:
-        delivery = self.attachment.mailbox.take()
-        for message in delivery.others:
-            if isinstance(message, Done):
-                self._on_done(message)
-            elif isinstance(message, LeaseChanged):
-                self.cockpit.has_lease = message.has_lease and not self.cockpit.read_only
-                self.cockpit.holder = message.holder
-                self._tell_control()
-        fresh = [line for line in delivery.lines if line.seq > self._seen[1]]
-        if fresh:
-            self._seen = (self._seen[0], fresh[-1].seq)
-            self.trade.query_one(OrderLog).add(fresh)
-        for history in delivery.history:
-            self.trade.query_one(HeatMap).load_history(history)
-        if delivery.frame is not None:
-            self._on_frame(delivery.frame)
+        frame = self.host.delivered(self.attachment.mailbox.take())
+        if frame is not None:
+            driver = self._driver
+            hardened = driver if isinstance(driver, HardenedDriver) else None
+            backlog = hardened.backlog if hardened else 0
+            self.painter.frame(frame, backlog, behind=hardened is not None and hardened.behind)
+            self.panic_view.follow(frame)
 
-    def _on_done(self, done: Done) -> None:
-        text = self._asked.pop(done.request_id, "")
-        if text:
-            self.say(f"{text}: {done.text or ('done' if done.ok else 'refused')}", good=done.ok)
+    # -- the mouse ---------------------------------------------------------------
 
-    def _on_frame(self, frame: Frame) -> None:
-        cockpit = self.cockpit
-        cockpit.frame = frame
-        if frame.has_lease != cockpit.has_lease and not cockpit.read_only:
-            cockpit.has_lease = frame.has_lease
-            self._tell_control()
-        self._trades = [*self._trades, *frame.trades][-MAX_TRADES_KEPT:]
-        self._paint()
-        self._follow_panic(frame)
+    @on(Ladder.PricePicked)
+    def _on_price_picked(self, message: Ladder.PricePicked) -> None:
+        self.desk.clicked(message.ticks, message.side, message.button)
 
-    def _tell_control(self) -> None:
-        cockpit = self.cockpit
-        if not cockpit.connected:
-            return
-        if cockpit.read_only:
-            self.board.banner = "READ ONLY: this screen sends nothing"
-        elif cockpit.has_lease:
-            self.board.banner = ""
-        else:
-            holder = f", {cockpit.holder} has control" if cockpit.holder else ""
-            self.board.banner = f"WATCHING{holder}: press L to take control"
-        self.show_notice()
+    @on(Positions.PositionPicked)
+    def _on_position_picked(self, message: Positions.PositionPicked) -> None:
+        if self.cockpit.find_instrument(message.symbol) and message.symbol != self.cockpit.symbol:
+            self.watch_market(message.symbol, self.cockpit.account)
 
     # -- painting ----------------------------------------------------------------
 
-    def context(self) -> PaintContext:
-        """Return what panes need besides the frame."""
-        cockpit = self.cockpit
-        instruments = cockpit.welcome.instruments if cockpit.welcome else []
-        return PaintContext(
-            palette=self._palette,
-            instruments={one.symbol: one for one in instruments},
-            size=self.trade.size_class,
-            now_ns=time.time_ns(),
-            account=cockpit.account,
-            masked=cockpit.masked,
-            depth=self._depth,
-            connected=cockpit.connected,
-        )
-
-    def _paint(self) -> None:
-        """Paint the kinds that are due; nothing while the terminal does not read."""
-        frame, now_ns = self.cockpit.frame, time.monotonic_ns()
-        driver = self._driver
-        if isinstance(driver, HardenedDriver):
-            self.cadence.observe(driver.backlog, now_ns)
-            if driver.behind:
-                return
-        if frame is None or not self.trade.is_mounted:
-            return
-        due = frozenset(kind for kind in PERIOD_NS if self.cadence.due(kind, now_ns))
-        if "heat" in due:
-            frame = msgspec.structs.replace(frame, trades=self._trades)
-            self._trades = []
-        self._set_keys()
-        self.trade.paint(frame, self.context(), due)
-
     def repaint_panes(self) -> None:
         """Paint the last frame again in every pane, with the present choices."""
-        if self.cockpit.frame is not None and self.trade.is_mounted:
-            still = msgspec.structs.replace(self.cockpit.frame, trades=[])
-            self._set_keys()
-            self.trade.paint(still, self.context(), frozenset(PERIOD_NS))
+        self.painter.again()
 
     def repaint_all(self) -> None:
         """Send a full frame to the terminal, after a stall or on ^L."""
         if isinstance(self._driver, HardenedDriver):
             self._driver.catch_up()
+        self.painter.again()
         update = self.screen._compositor.render_update(
             full=True, screen_stack=self._background_screens
         )
@@ -432,28 +328,16 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Everything is due after a new size."""
-        self.cadence.reset()
+        self.painter.cadence.reset()
         self.call_after_refresh(self.repaint_panes)
 
     def _tick(self) -> None:
-        """Once a second: age what is shown, even when no frame comes."""
         self.show_notice()
-        frame = self.cockpit.frame
-        if frame is not None and self.context().is_stale(frame):
-            self.repaint_panes()
+        self.painter.age()
 
-    def _set_keys(self) -> None:
-        small = self.trade.size_class in ("small", "tiny")
-        hints = []
-        if self.gate is not None:
-            kill, lead = (display(self._keymap_used[name][0]) for name in (KILL, FLATTEN))
-            hints.append(KeyHint(f"{kill} {kill}", BY_NAME[KILL].label, "kill"))
-            hints.append(KeyHint(f"{lead} X", BY_NAME[FLATTEN].label, "flatten"))
-        for name in BAR_SMALL if small else BAR:
-            if self.can_perform(name):
-                key = display(self._keymap_used[name][0])
-                hints.append(KeyHint(key, BY_NAME[name].label))
-        self.trade.query_one(KeyBar).set_keys(hints)
+    @on(TradeScreen.PaneBroke)
+    def _on_pane_broke(self, message: TradeScreen.PaneBroke) -> None:
+        self.say(f"pane {message.pane} failed, it rests: {message.error}", good=False)
 
     # -- notices and panic -------------------------------------------------------
 
@@ -475,29 +359,6 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
                 line.notice = notice
         if notice is not None and notice.until_ns:
             self.set_timer((notice.until_ns - now_ns) / 1e9 + 0.01, self.show_notice)
-
-    def _follow_panic(self, frame: Frame) -> None:
-        """Open, feed or close the kill modal."""
-        panic = frame.panic
-        modal = self._kill_modal
-        if panic is None:
-            self._kill_left = None
-            if modal is not None:
-                modal.dismiss(None)
-            return
-        if modal is not None:
-            modal.show(frame, self.context())
-        elif self._kill_left != (panic.started_ns, panic.flatten):
-            self._kill_left = (panic.started_ns, panic.flatten)
-            typing = self.focused is not None and not isinstance(self.screen, TradeScreen)
-            modal = self._kill_modal = KillModal(guarded=typing, may_act=self.gate is not None)
-            modal.show(frame, self.context())
-            self.push_screen(modal, self._kill_answered)
-
-    def _kill_answered(self, answer: str | None) -> None:
-        self._kill_modal = None
-        if answer == "arm":
-            self.perform("account.arm")
 
 
 def _soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

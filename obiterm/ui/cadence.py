@@ -8,13 +8,16 @@ from __future__ import annotations
 from obiterm.core.values import NS_PER_MS
 
 PERIOD_NS: dict[str, int] = {
-    "heat": 250 * NS_PER_MS,
+    "heat": 100 * NS_PER_MS,
     "ladder": 100 * NS_PER_MS,
     "ticker": 100 * NS_PER_MS,
     "tables": 500 * NS_PER_MS,
     "status": 500 * NS_PER_MS,
 }
-"""Shortest time between two paints of a kind, with a terminal that keeps up."""
+"""Shortest time between two paints of a kind, with a terminal that keeps up.
+
+The heat map takes every frame; its map moves only when a column of 250 ms is complete.
+"""
 
 STEPS = (1, 2, 4, 8)
 """Factors by which all periods grow while the writer backs up."""

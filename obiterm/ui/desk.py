@@ -114,7 +114,9 @@ class Desk:
             return
         side = self._side_at(ticks)
         if side is None:
-            self._counter.say("the cursor is at the mid price: move it a tick", good=False)
+            self._counter.say(
+                "no side there: the cursor is at the mid price, or there is no book yet", good=False
+            )
             return
         self._place_at(side, ticks)
 
@@ -294,7 +296,7 @@ class Desk:
 
     def _side_at(self, ticks: int) -> Side | None:
         frame = self._cockpit.frame
-        if frame is None:
+        if frame is None or frame.market.symbol != self._cockpit.symbol:
             return None
         doubled_mid = frame.market.bid_ticks + frame.market.ask_ticks
         if doubled_mid == 2 * ticks:

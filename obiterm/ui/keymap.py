@@ -77,7 +77,7 @@ def _check_clashes(keymap: Keymap, user: Mapping[str, str]) -> None:
             other = owners.get(key)
             if other is None:
                 owners[key] = action
-            elif key not in _SHARED:
+            elif not (key in _SHARED and action.panic and other.panic):
                 named = action if action.name in user else other
                 loser = other if named is action else action
                 raise ConfigError(

@@ -30,11 +30,13 @@ class ActionCommands(Provider):
         return self.app  # type: ignore[return-value]
 
     def _offered(self) -> list[Action]:
-        return [
+        """Panic entries come last: Enter on a palette just opened must not kill."""
+        offered = [
             action
             for action in ACTIONS
             if action.palette and self._offering.can_perform(action.name)
         ]
+        return sorted(offered, key=lambda action: action.panic)
 
     async def discover(self) -> Hits:
         """Offer everything, in the order of the registry."""

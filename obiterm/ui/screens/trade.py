@@ -5,11 +5,14 @@ Sizes, views and zoom are classes on the screen; what they show is in ``obiterm.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Literal
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.events import DescendantFocus, Resize
+from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -20,6 +23,7 @@ from obiterm.ui.panes import (
     Header,
     HeatMap,
     KeyBar,
+    KeyHint,
     Ladder,
     OrderLog,
     Positions,
@@ -35,6 +39,8 @@ View = Literal["trade", "orders", "strategy"]
 VIEWS: tuple[View, ...] = ("trade", "orders", "strategy")
 SIZES = ("wide", "medium", "small", "tiny")
 
+_LOG = logging.getLogger("obiterm.ui")
+
 SMALLEST = (40, 10)
 """Columns and rows below which only a message is shown."""
 
@@ -44,11 +50,25 @@ class TradeScreen(Screen[None], inherit_bindings=False):
 
     AUTO_FOCUS = "#ladder"
 
+    class PaneBroke(Message):
+        """A pane could not show a frame.
+
+        Attributes:
+            pane: its id.
+            error: what went wrong.
+        """
+
+        def __init__(self, pane: str, error: str) -> None:
+            super().__init__()
+            self.pane = pane
+            self.error = error
+
     def __init__(self) -> None:
         super().__init__()
         self.view: View = "trade"
         self.size_class: SizeClass = "wide"
         self.too_small = False
+        self._broken: set[RowPane] = set()
 
     def compose(self) -> ComposeResult:
         """Put every pane on the screen; classes decide which are seen."""
@@ -77,6 +97,7 @@ class TradeScreen(Screen[None], inherit_bindings=False):
         self._classify(event.size.width, event.size.height)
 
     def _classify(self, width: int, height: int) -> None:
+        self._broken.clear()
         self.too_small = width < SMALLEST[0] or height < SMALLEST[1]
         self.size_class = size_class(width, height)
         for name in SIZES:
@@ -86,6 +107,7 @@ class TradeScreen(Screen[None], inherit_bindings=False):
     def show_view(self, view: View) -> None:
         """Show another view; ends a zoom."""
         self.view = view
+        self._broken.clear()
         self.unzoom()
         for name in VIEWS:
             self.set_class(name == view, f"-view-{name}")
@@ -125,15 +147,31 @@ class TradeScreen(Screen[None], inherit_bindings=False):
                     pane.focus()
                     return
 
+    def set_keys(self, hints: Sequence[KeyHint]) -> None:
+        """Set the keys of the key bar."""
+        self.query_one(KeyBar).set_keys(hints)
+
     def paint(self, frame: Frame, context: PaintContext, kinds: frozenset[str]) -> None:
-        """Show a frame in the panes of the given kinds that can be seen."""
+        """Show a frame in the panes of the given kinds.
+
+        The heat map takes every frame, also while it is hidden: it keeps the past. A pane
+        that fails rests until the next size or view; the others and the keys go on.
+        """
         for kind, kind_panes in _KINDS.items():
             if kind not in kinds:
                 continue
             for pane in kind_panes:
                 widget = self.query_one(pane)
-                if _on_screen(widget):
-                    widget.show(frame, context)
+                if (kind == "heat" or _on_screen(widget)) and widget not in self._broken:
+                    self._show(widget, frame, context)
+
+    def _show(self, pane: RowPane, frame: Frame, context: PaintContext) -> None:
+        try:
+            pane.show(frame, context)
+        except Exception as error:
+            _LOG.exception("pane %s failed", pane.id)
+            self._broken.add(pane)
+            self.post_message(self.PaneBroke(pane.id or "", f"{type(error).__name__}: {error}"))
 
 
 _KINDS: dict[str, tuple[type[RowPane], ...]] = {

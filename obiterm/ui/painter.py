@@ -1,0 +1,112 @@
+"""Paints frames into the trading screen at the rates of design/TUI.md §6."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from obiterm.link.messages import Frame, TradeDot
+from obiterm.ui.actions import BAR, BAR_SMALL, BY_NAME, FLATTEN, KILL
+from obiterm.ui.cadence import PERIOD_NS, Cadence
+from obiterm.ui.keymap import Keymap
+from obiterm.ui.keys import display
+from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.palette import ColorDepth, Palette
+from obiterm.ui.panes import KeyHint
+from obiterm.ui.screens.trade import TradeScreen
+from obiterm.ui.state import Cockpit
+
+MAX_TRADES_KEPT = 500
+"""Prints kept for a heat map that is not due yet."""
+
+
+class Painter:
+    """Decides what of a frame is painted when.
+
+    Args:
+        screen: where to paint.
+        cockpit: what to paint with.
+        look: colours, snapped to the depth, and the depth.
+        keymap: keys in force, for the key bar.
+        possible: says whether an action is possible now.
+    """
+
+    def __init__(
+        self,
+        screen: TradeScreen,
+        cockpit: Cockpit,
+        look: tuple[Palette, ColorDepth],
+        keymap: Keymap,
+        possible: Callable[[str], bool],
+    ) -> None:
+        self._screen = screen
+        self._cockpit = cockpit
+        self._palette, self._depth = look
+        self._keymap = keymap
+        self._possible = possible
+        self._trades: list[TradeDot] = []
+        self.cadence = Cadence()
+
+    def context(self) -> PaintContext:
+        """Return what panes need besides the frame."""
+        cockpit = self._cockpit
+        instruments = cockpit.welcome.instruments if cockpit.welcome else []
+        return PaintContext(
+            palette=self._palette,
+            instruments={one.symbol: one for one in instruments},
+            size=self._screen.size_class,
+            now_ns=time.time_ns(),
+            account=cockpit.account,
+            masked=cockpit.masked,
+            depth=self._depth,
+            connected=cockpit.connected,
+        )
+
+    def frame(self, frame: Frame, backlog: int, *, behind: bool) -> None:
+        """Take a new frame; paint the kinds that are due.
+
+        ``backlog`` is the number of frames that wait for the terminal; while it is
+        ``behind`` nothing is painted, a full repaint will follow.
+        """
+        now_ns = time.monotonic_ns()
+        self._trades = [*self._trades, *frame.trades][-MAX_TRADES_KEPT:]
+        self.cadence.observe(backlog, now_ns)
+        if behind or not self._screen.is_mounted:
+            return
+        due = frozenset(kind for kind in PERIOD_NS if self.cadence.due(kind, now_ns))
+        if "heat" in due:
+            frame = msgspec.structs.replace(frame, trades=self._trades)
+            self._trades = []
+        self._paint(frame, due)
+
+    def again(self) -> None:
+        """Paint the last frame in every pane, with the present choices."""
+        frame = self._cockpit.frame
+        if frame is not None and self._screen.is_mounted:
+            self._paint(msgspec.structs.replace(frame, trades=[]), frozenset(PERIOD_NS))
+
+    def age(self) -> None:
+        """Call once a second: what has grown old must look old, even without new frames."""
+        frame = self._cockpit.frame
+        if frame is not None and self.context().is_stale(frame):
+            self.again()
+
+    def _paint(self, frame: Frame, kinds: frozenset[str]) -> None:
+        self._screen.set_keys(self._hints())
+        self._screen.paint(frame, self.context(), kinds)
+
+    def _hints(self) -> Sequence[KeyHint]:
+        small = self._screen.size_class in ("small", "tiny")
+        hints = []
+        if self._possible(KILL):
+            kill, lead = (display(self._keymap[name][0]) for name in (KILL, FLATTEN))
+            hints.append(KeyHint(f"{kill} {kill}", BY_NAME[KILL].label, "kill"))
+            hints.append(KeyHint(f"{lead} X", BY_NAME[FLATTEN].label, "flatten"))
+        hints += [
+            KeyHint(display(self._keymap[name][0]), BY_NAME[name].label)
+            for name in (BAR_SMALL if small else BAR)
+            if self._possible(name)
+        ]
+        return hints
