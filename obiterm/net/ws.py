@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import RetryLater
+from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.values import NS_PER_S
 from obiterm.net.backoff import Backoff
 from obiterm.net.ws_connection import OnText, WsConnection, open_connection
@@ -21,8 +21,6 @@ OnUp = Callable[[], None]
 OnDown = Callable[[str], None]
 """Called with the reason."""
 
-_STEADY_S = 10.0
-"""A connection that lived this long resets the back-off."""
 _GOODBYE_S = 1.0
 _RENEWAL = "planned renewal"
 _RENEWAL_SPREAD = 0.05
@@ -43,6 +41,9 @@ class SocketOptions(msgspec.Struct, frozen=True):
     (T38 T41); 0 = never. For streams that are known to be busy."""
     renew_s: float = 23 * 3600.0
     """Planned renewal; each socket picks a moment in the last 5 % before it."""
+    steady_s: float = 10.0
+    """A connection that lived this long resets the back-off; one that is replaced earlier,
+    for whatever reason, makes the next wait longer, so that no defect turns into a storm."""
     open_timeout_s: float = 10.0
     first_backoff_s: float = 0.25
     backoff_ceiling_s: float = 30.0
@@ -78,8 +79,8 @@ class Socket:
             seed=seed,
         )
         self._connection: WsConnection | None = None
-        self._hurry = asyncio.Event()
-        self._closing = False
+        self._closing = asyncio.Event()
+        self._replacing = False
 
     @property
     def is_up(self) -> bool:
@@ -100,10 +101,12 @@ class Socket:
         self._connection.send(text)
 
     def reconnect(self, reason: str) -> None:
-        """Replace the connection at once, or stop waiting for the next try."""
-        self._backoff.reset()
-        self._hurry.set()
+        """Replace the connection: at once if it was steady, else after the back-off.
+
+        Does nothing while the socket is down and trying anyway.
+        """
         if self._connection is not None:
+            self._replacing = True
             self._connection.cut(reason)
 
     async def run(
@@ -112,38 +115,39 @@ class Socket:
         """Keep the socket up until ``close`` or cancellation.
 
         ``on_text`` gets every frame with its time of arrival, in the loop's own turn.
-        ``on_up`` and ``on_down`` come in pairs around each connection. An error of
-        ``on_text`` other than ``DataError`` ends ``run``; a ``DataError`` replaces the
-        connection.
+        ``on_up`` and ``on_down`` come in pairs around each connection. An expected error
+        (``ObitermError``) of ``on_text`` or ``on_up`` replaces the connection; any other
+        ends ``run``.
         """
         try:
-            while not self._closing:
-                self._hurry.clear()
+            while not self._closing.is_set():
                 connection = await self._open(on_text)
                 if connection is None:
                     await self._wait(self._backoff.next_s())
                     continue
-                if on_up is not None:
-                    on_up()
+                self._replacing = False
                 started_ns = self._clock.monotonic_ns()
                 self.last_reason = "the reader failed"
                 try:
+                    if on_up is not None:
+                        self._start(connection, on_up)
                     self.last_reason = await self._keep(connection, on_text)
                 finally:
                     self._drop()
                     if on_down is not None:
                         on_down(self.last_reason)
                 lived_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
-                if lived_s >= _STEADY_S:
+                if lived_s >= self._options.steady_s:
                     self._backoff.reset()
+                    if self._replacing:
+                        continue
                 await self._wait(self._backoff.next_s())
         finally:
             self._drop()
 
     async def close(self) -> None:
         """Say goodbye and end ``run``."""
-        self._closing = True
-        self._hurry.set()
+        self._closing.set()
         connection = self._connection
         if connection is not None:
             connection.close("closed by us")
@@ -162,6 +166,12 @@ class Socket:
         self._connection = connection
         self.connects += 1
         return connection
+
+    def _start(self, connection: WsConnection, on_up: OnUp) -> None:
+        try:
+            on_up()
+        except ObitermError as error:
+            connection.cut(str(error))
 
     async def _keep(self, connection: WsConnection, on_text: OnText) -> str:
         """Watch one connection until it ends; return why."""
@@ -192,7 +202,7 @@ class Socket:
             connection.close(_RENEWAL)
             await asyncio.wait({connection.closed}, timeout=_GOODBYE_S)
             connection.cut(_RENEWAL)
-            self._hurry.set()
+            self._replacing = True
             return connection
         fresh = await self._open(on_text)
         if fresh is None:
@@ -210,9 +220,9 @@ class Socket:
         return self._clock.monotonic_ns() + int(delay_s * NS_PER_S)
 
     async def _wait(self, seconds: float) -> None:
-        """Wait before the next try, unless someone is in a hurry."""
+        """Wait before the next try, or until the socket is closed."""
         try:
             async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+                await self._closing.wait()
         except TimeoutError:
             return

@@ -21,7 +21,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ConfigError, DataError, RetryLater
+from obiterm.core.errors import ConfigError, ObitermError, RetryLater
 
 OnText = Callable[[bytes, int], None]
 """Called with a frame's bytes and the Unix ns of its arrival; must not block."""
@@ -154,7 +154,7 @@ class WsConnection(asyncio.Protocol):
                 if self._rest:
                     data = self._rest + data
                 self._rest = self._take_frames(data, received_ns)
-        except (DataError, WebSocketException) as error:
+        except (ObitermError, WebSocketException) as error:
             self.cut(str(error))
         except Exception as error:  # a defect of the reader ends the connection; closed raises it
             if not self.closed.done():

@@ -320,12 +320,31 @@ async def test_planned_renewal(venue: Venue, overlap: bool) -> None:
 
 async def test_reconnect_replaces_the_connection_at_once(venue: Venue) -> None:
     log = Log()
-    socket = Socket(venue.url, CLOCK, SocketOptions(first_backoff_s=5.0))
+    socket = Socket(venue.url, CLOCK, SocketOptions(first_backoff_s=5.0, steady_s=0.0))
     async with running(socket, log):
         await log.until(lambda: log.story == ["up"])
         socket.reconnect("the book is silent")
         await log.until(lambda: log.story == ["up", "down", "up"], within_s=2)
     assert log.reasons[0] == "the book is silent"
+
+
+async def test_replacing_young_connections_is_no_storm(venue: Venue) -> None:
+    """Binance bans an address after 300 connects in five minutes."""
+    log = Log()
+    options = SocketOptions(first_backoff_s=0.05, backoff_ceiling_s=60.0)
+    socket = Socket(venue.url, CLOCK, options)
+
+    def refuse() -> None:
+        log.on_up()
+        raise RetryLater("-1021", "the logon was refused")
+
+    task = asyncio.create_task(socket.run(log.on_text, refuse, log.on_down))
+    with pytest.raises(TimeoutError):
+        await log.until(lambda: len(log.reasons) > 6, within_s=1.5)
+    assert 3 <= socket.connects <= 6
+    assert set(log.reasons) == {"-1021 the logon was refused"}
+    await socket.close()
+    await asyncio.wait_for(task, 5)
 
 
 async def test_damaged_data_replaces_the_connection(venue: Venue) -> None:
