@@ -23,6 +23,8 @@ _PRETENCE = 0.15
 """Share of trends whose drift goes against the pressure."""
 _RANGE = 0.01
 """Fraction around the opening price beyond which trends turn back."""
+_TURN = 0.3
+"""How much likelier than not a trend goes the other way than the one before."""
 _BURST_PER_S = 0.12
 _BURST_S = (0.2, 0.6)
 _BURST_RATE = 5.0
@@ -45,6 +47,7 @@ class Weather:
         self._burst_until_ns = start_ns
         self._last_ns = start_ns
         self._trending = True
+        self._last_sign = 0.0
 
     def advance(self, now_ns: int) -> None:
         """Move fair price and pressure up to ``now_ns``."""
@@ -71,8 +74,9 @@ class Weather:
             self._until_ns = now_ns + self._span_ns(_QUIET_S)
             return
         away = (self.fair - self._opening) / (self._opening * _RANGE)
-        up = rng.random() < min(1.0, max(0.0, 0.5 - 0.5 * away))
-        sign = 1.0 if up else -1.0
+        chance = 0.5 - 0.5 * away - 0.5 * _TURN * self._last_sign
+        sign = 1.0 if rng.random() < min(1.0, max(0.0, chance)) else -1.0
+        self._last_sign = sign
         self._target = sign * rng.uniform(0.6, 1.0)
         pretends = rng.random() < _PRETENCE
         self._drift = sign * rng.uniform(*_DRIFT) * (-0.5 if pretends else 1.0)
