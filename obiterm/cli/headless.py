@@ -100,7 +100,7 @@ class _Run:
     @staticmethod
     async def _ended(client: httpx.AsyncClient, rest: str) -> bool:
         """Return whether a capture has been played to its end."""
-        reply = await client.get(f"{rest}/_exchange/playback")
+        reply = await client.get(f"{rest}/_exchange/state")
         return bool(reply.json().get("ended"))
 
     def summary(self, result: HostResult) -> Summary:

@@ -23,7 +23,6 @@ from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.events import Event
 from obiterm.core.values import NS_PER_S, AccountId, RunId, Symbol, TradingState
-from obiterm.engine.record import StartRecord, StrategyRecord, encode_limits
 from obiterm.exchange.api import VenueCore, Verbatim
 from obiterm.exchange.replay import ReplayVenue
 from obiterm.exchange.serve import default_balances
@@ -31,6 +30,7 @@ from obiterm.exchange.venue import SimVenue
 from obiterm.journal.log import Journal
 from obiterm.research.simulated import MarketReader, SimulatedRun
 from obiterm.research.translate import instrument_of
+from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
 from obiterm.venues.binance.market_session import MarketSession
 
 _ACCOUNT = "main"

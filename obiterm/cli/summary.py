@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from obiterm.engine.latency import LatencyWindow
+from obiterm.core.latency import LatencyWindow
 from obiterm.trading.kernel import Kernel
 
 

@@ -40,16 +40,16 @@ from obiterm.core.events import (
     TopChanged,
     Traded,
 )
+from obiterm.core.latency import LatencyWindow
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import OrderRole, Symbol, TradingState
 from obiterm.engine.gateway import Gateway
 from obiterm.engine.latches import Latched, LatchStore
-from obiterm.engine.latency import LatencyWindow
 from obiterm.engine.panic import PanicPath
-from obiterm.engine.record import StartRecord, build_setup
 from obiterm.journal.log import Journal
 from obiterm.trading.kernel import Kernel
 from obiterm.trading.order_states import TrackedOrder
+from obiterm.trading.record import StartRecord, build_setup
 
 _TICK_S = 0.1
 _FAULTS_ALLOWED = 3

@@ -17,9 +17,9 @@ from obiterm.core.values import AccountId, Environment, RunId, Symbol, TradingSt
 from obiterm.engine.account import AccountEngine, EventListener, NoteListener
 from obiterm.engine.binance import BinanceGateway
 from obiterm.engine.latches import LatchStore
-from obiterm.engine.record import StartRecord, StrategyRecord, encode_limits
 from obiterm.host.exchange_child import ExchangeAddress
 from obiterm.journal.log import Journal
+from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
 from obiterm.venues.binance.environments import urls
 from obiterm.venues.binance.signing import Credentials
 

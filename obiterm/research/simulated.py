@@ -37,9 +37,8 @@ from obiterm.core.events import (
     TopChanged,
     Traded,
 )
+from obiterm.core.latency import LatencyWindow
 from obiterm.core.values import NS_PER_MS, Symbol
-from obiterm.engine.latency import LatencyWindow
-from obiterm.engine.record import StartRecord, build_setup
 from obiterm.exchange.api import (
     BalanceUpdate,
     OrderUpdate,
@@ -51,6 +50,7 @@ from obiterm.exchange.api import (
 from obiterm.journal.log import Journal
 from obiterm.research import translate
 from obiterm.trading.kernel import Kernel
+from obiterm.trading.record import StartRecord, build_setup
 
 _TICK_NS = 100 * NS_PER_MS
 _GROUP_ROWS = 32
