@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -61,6 +61,13 @@ def hmac_signer(server: ExchangeServer, account: int = 0) -> Signer:
 
 def ed25519_signer() -> Signer:
     return Signer(ED25519_KEY, seed=SEED)
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Ask again until the answer is true, for as long as the deadline allows."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():  # noqa: ASYNC110 - it asks another program
+            await asyncio.sleep(0.01)
 
 
 def now_ms() -> int:

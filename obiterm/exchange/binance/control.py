@@ -56,6 +56,8 @@ class Doors(msgspec.Struct, frozen=True):
     notice: Callable[[Json], None]
     """Tell every connection."""
     ledger: Callable[[], dict[str, object]]
+    user_streams: Callable[[], int]
+    """Count the live user data subscriptions."""
 
 
 class ControlSide:
@@ -92,6 +94,7 @@ class ControlSide:
                 "source": "flow" if self._is_model else "capture",
                 "ended": venue.next_event_ns() is None,
                 "symbols": list(venue.markets),
+                "user_streams": self._doors.user_streams(),
             }
         )
 

@@ -36,11 +36,13 @@ class MarketFeed:
         self._batches = {f"{self._name}@depth{suffix}": DepthBatch() for suffix, _ in _SPEEDS}
         self._partial_ids: dict[str, int] = {}
         self._candles: dict[str, Candle] = {}
+        self._touch = (0, 0, 0, 0)
         self._recorded = recorded
 
     def take(self, outputs: list[Output], now_ns: int) -> None:
         """Publish what cannot wait and collect the rest."""
         prints: list[PublicTrade] = []
+        book_moved = False
         for output in outputs:
             if isinstance(output, Verbatim):
                 self._hub.publish(output.stream, output.text)
@@ -48,18 +50,24 @@ class MarketFeed:
                 self._publish_top(output)
             elif isinstance(output, DepthDelta):
                 self._collect(output)
+                book_moved = True
             elif isinstance(output, PublicTrade):
                 prints.append(output)
                 self._publish_trade(output, now_ns)
         if prints:
             self._publish_aggregates(prints, now_ns)
+        if book_moved:
+            # A recording may hold the book and not its best prices.
+            self._publish_top(self._office.venue.top(self._symbol))
 
     def _free(self, stream: str) -> bool:
         return self._hub.wanted(stream) and stream not in self._recorded
 
     def _publish_top(self, top: Top) -> None:
         stream = f"{self._name}@bookTicker"
-        if self._free(stream):
+        touch = (top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots)
+        if self._free(stream) and touch != self._touch:
+            self._touch = touch
             self._hub.publish(stream, messages.book_ticker(top, self._scale))
 
     def _publish_trade(self, print_: PublicTrade, now_ns: int) -> None:

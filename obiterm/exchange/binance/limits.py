@@ -29,6 +29,12 @@ class LimitOptions(msgspec.Struct, frozen=True):
     """Length of a first ban; it doubles with every further one, up to three days."""
     frames_per_second: int = 5
     """Frames that a client may send on a stream connection."""
+    connects_per_5min: int = 300
+    """Sockets that an address may open."""
+    ping_every_s: float = 20.0
+    """How often the exchange pings its sockets."""
+    pong_within_s: float = 60.0
+    """How long a socket may stay without a pong."""
 
 
 class Window:
@@ -63,6 +69,7 @@ class Address:
         self._options = options
         self.weight = Window(options.weight_per_minute, 60)
         self._raw = Window(options.raw_per_5min, 300)
+        self._connects = Window(options.connects_per_5min, 300)
         self._abuse = Window(options.abuse_before_ban, 60)
         self._bans = 0
         self._banned_until_ns = 0
@@ -89,6 +96,19 @@ class Address:
                 now_ns,
             )
         self.weight.used += weight
+
+    def admit_connect(self, now_ns: int) -> None:
+        """Count a new socket, or refuse it with 429 or 418."""
+        if now_ns < self._banned_until_ns:
+            raise self._ban_error(now_ns)
+        self._connects.roll(now_ns)
+        self._connects.used += 1
+        if self._connects.used > self._connects.limit:
+            raise self._over(
+                f"Too many connections; current limit is {self._connects.limit} per 5 MINUTE.",
+                self._connects,
+                now_ns,
+            )
 
     def give_back(self, weight: int) -> None:
         """Return the weight of an order call that succeeded: it costs nothing."""

@@ -159,8 +159,6 @@ OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _
 
 _REST_ONLY = frozenset(
     {
-        "uiKlines",
-        "allOrderLists",
         "account.apiRestrictions",
         "account.coins",
         "account.tradeFees",

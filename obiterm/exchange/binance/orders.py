@@ -138,14 +138,23 @@ def _cancel(office: BackOffice, call: Call, id_name: str, client_name: str, new_
 
 
 def cancel_all(office: BackOffice, call: Call) -> list[Json]:
-    """Cancel every open order of a symbol; -2011 when there is none."""
+    """Cancel every open order of a symbol; -2011 when there is none.
+
+    Single orders answer for themselves, the legs of a list as one list.
+    """
     symbol = call.params.need_symbol()
     scale = office.scale(symbol)
     orders = office.venue.cancel_all(call.account, symbol, call.now_ns)
     office.flush(call.now_ns)
-    return [
-        wire.cancelled(order, scale, new_client_id(), office.extras_of(order)) for order in orders
-    ]
+    rows: list[Json] = []
+    lists: dict[int, None] = {}
+    for order in orders:
+        if order.list_id < 0:
+            cancel_id = new_client_id()
+            rows.append(wire.cancelled(order, scale, cancel_id, office.extras_of(order)))
+        else:
+            lists[order.list_id] = None
+    return rows + [list_report(office, call.account, list_id, call.now_ns) for list_id in lists]
 
 
 class ReplaceMode(Enum):

@@ -49,20 +49,21 @@ class BinanceExchange:
         self.core = core
         self.keys = KeyRing()
         self.faults = Faults()
-        self.office = BackOffice(core, Limits(options))
+        counters = Limits(options)
+        self.office = BackOffice(core, counters)
         self.hub = Hub(self.faults, self._subscribed)
         self.feeds = Feeds(self.office, self.hub, recorded if recorded is not None else set())
         self.user_streams = UserStreams(self.office, self.faults)
         self.office.sinks += [self.user_streams.take, self.feeds.take]
         gateway = Gateway(self.office, self.keys, self.faults)
         self.rest = RestSide(gateway)
-        self.streams = StreamSide(self.hub, options.frames_per_second)
+        self.streams = StreamSide(self.hub, counters)
         self.ws_api = WsApiSide(gateway, self.user_streams)
         self.control = ControlSide(
             self.office,
             self.keys,
             self.faults,
-            Doors(self.cut, self.notice, ledger),
+            Doors(self.cut, self.notice, ledger, self.user_streams.count),
             is_model=recorded is None,
         )
         self._pump = Pump(self.office, self.feeds)

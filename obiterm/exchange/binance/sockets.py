@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Coroutine
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from obiterm.exchange.binance.limits import LimitOptions
+
 log = logging.getLogger(__name__)
 
-PING_EVERY_S = 20.0
-PONG_WITHIN_S = 60.0
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 _FRAME_TYPES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
@@ -81,13 +81,19 @@ class FrameMeter:
 
 
 class ClientSocket:
-    """A WebSocket connection with its outbox and its heartbeat."""
+    """A WebSocket connection with its outbox and its heartbeat.
 
-    def __init__(self, request: web.Request, frames_per_second: int) -> None:
+    ``frames_per_second`` bounds what the client may send; ``None`` when it may send at will.
+    """
+
+    def __init__(
+        self, request: web.Request, options: LimitOptions, *, frames_per_second: int | None
+    ) -> None:
         self.request = request
         self.socket = web.WebSocketResponse(autoping=False, compress=False)
         self.outbox = Outbox(self.socket, request)
-        self._meter = FrameMeter(frames_per_second)
+        self._meter = None if frames_per_second is None else FrameMeter(frames_per_second)
+        self._options = options
         self._last_pong = time.monotonic()
 
     async def texts(self) -> AsyncIterator[str]:
@@ -99,7 +105,7 @@ class ClientSocket:
         ]
         try:
             async for message in self.socket:
-                if message.type in _FRAME_TYPES and self._meter.over():
+                if self._meter and message.type in _FRAME_TYPES and self._meter.over():
                     await self.socket.close(
                         code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests"
                     )
@@ -125,8 +131,8 @@ class ClientSocket:
 
     async def _heartbeat(self) -> None:
         while True:
-            await asyncio.sleep(PING_EVERY_S)
-            if time.monotonic() - self._last_pong > PONG_WITHIN_S:
+            await asyncio.sleep(self._options.ping_every_s)
+            if time.monotonic() - self._last_pong > self._options.pong_within_s:
                 self.outbox.cut()
                 return
             await self.socket.ping(str(int(time.time() * 1000)).encode())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
 
+from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.hub import Hub, Listener
+from obiterm.exchange.binance.limits import Limits
 from obiterm.exchange.binance.sockets import ClientSocket
 
 MAX_STREAMS = 1024
@@ -25,15 +28,20 @@ class StreamRequest(msgspec.Struct):
 class StreamSide:
     """Serves market streams."""
 
-    def __init__(self, hub: Hub, frames_per_second: int) -> None:
+    def __init__(self, hub: Hub, limits: Limits) -> None:
         self._hub = hub
-        self._frames_per_second = frames_per_second
+        self._limits = limits
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
         path, _, query = request.raw_path.partition("?")
         combined = path.startswith("/stream")
-        client = ClientSocket(request, self._frames_per_second)
+        options = self._limits.options
+        try:
+            self._limits.address(request.remote or "").admit_connect(time.time_ns())
+        except ApiError as error:
+            return web.json_response(error.body(), status=error.status)
+        client = ClientSocket(request, options, frames_per_second=options.frames_per_second)
         listener = Listener(client.outbox, combined=combined)
         self._hub.join(listener)
         names = _names_in_query(query) if combined else _names_in_path(path)

@@ -98,6 +98,10 @@ class UserStreams:
                     if twice:
                         connection.outbox.send(data)
 
+    def count(self) -> int:
+        """Return how many subscriptions are live on all connections."""
+        return sum(len(connection.accounts) for connection in self.connections)
+
     def broadcast(self, event: Json) -> None:
         """Tell every connection something that concerns no account (``serverShutdown``)."""
         for connection in list(self.connections):

@@ -20,8 +20,6 @@ from obiterm.exchange.binance.user_streams import Subscriptions, UserStreams
 from obiterm.exchange.binance.wire import Json, ms
 
 CONNECT_WEIGHT = 2
-FRAMES_PER_SECOND = 1_000_000
-"""The WebSocket API is bounded by request weight, not by frames."""
 MAX_ID_LENGTH = 36
 RequestId = int | str | None
 
@@ -44,13 +42,15 @@ class WsApiSide:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
-        address = request.remote or ""
+        address, limits = request.remote or "", self._gateway.office.limits
         try:
-            counters = self._gateway.office.limits.address(address)
+            counters = limits.address(address)
+            counters.admit_connect(self._gateway.now_ns())
             counters.admit(CONNECT_WEIGHT, self._gateway.now_ns())
         except ApiError as error:
             return web.json_response(error.body(), status=error.status)
-        client = ClientSocket(request, FRAMES_PER_SECOND)
+        # Request weight bounds this socket, not a count of frames.
+        client = ClientSocket(request, limits.options, frames_per_second=None)
         subscriptions = Subscriptions(client.outbox)
         session = Session(subscriptions, self._gateway.now_ns())
         session.return_rate_limits = request.query.get("returnRateLimits") != "false"

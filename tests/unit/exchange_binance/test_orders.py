@@ -125,6 +125,17 @@ async def test_cancel_all_of_a_symbol(rest: Rest) -> None:
     assert (await rest.ledger())["open_orders"] == []
 
 
+async def test_cancel_all_takes_lists_along(rest: Rest) -> None:
+    await rest.limit("BUY", "0.001", await rest.away(-0.03))
+    placed = (await _oco(rest))["body"]
+    reply = await rest.signed("DELETE", "/api/v3/openOrders", symbol="BTCUSDT")
+    single, pair = reply.body
+    assert single["status"] == "CANCELED"
+    assert pair["orderListId"] == placed["orderListId"]
+    assert [leg["status"] for leg in pair["orderReports"]] == ["CANCELED"] * 2
+    assert (await rest.ledger())["open_orders"] == []
+
+
 async def test_a_stop_waits_triggers_and_sells(rest: Rest) -> None:
     bid, _ = await rest.touch()
     stop = await rest.order(

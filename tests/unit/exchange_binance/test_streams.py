@@ -6,7 +6,11 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from obiterm.exchange.serve import ExchangeServer
+import aiohttp
+import pytest
+
+from obiterm.exchange.binance.limits import LimitOptions
+from obiterm.exchange.serve import ExchangeServer, ServeOptions
 from tests.clients.support import Json, Rest, Socket
 
 DEPTH = "btcusdt@depth@100ms"
@@ -181,3 +185,34 @@ async def test_a_client_that_does_not_read_holds_nobody_up(
         assert lazy.outbox.dropped
         await stream.first(_is_depth, skip=before)
     writer.close()
+
+
+async def test_a_client_that_does_not_pong_is_cut() -> None:
+    limits = LimitOptions(ping_every_s=0.05, pong_within_s=0.2)
+    async with (
+        ExchangeServer(ServeOptions(limits=limits)) as server,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{server.stream_url}/ws", autoping=False) as mute,
+        Socket(http, f"{server.stream_url}/ws/{DEPTH}") as polite,
+    ):
+        pings = 0
+        async with asyncio.timeout(5):
+            async for message in mute:
+                assert message.type is aiohttp.WSMsgType.PING
+                assert int(message.data) > 0, "the payload is the time"
+                pings += 1
+        assert pings >= 3
+        await polite.first(_is_depth, skip=len(polite.inbox))
+
+
+async def test_too_many_connections_are_refused() -> None:
+    limits = LimitOptions(connects_per_5min=2)
+    async with (
+        ExchangeServer(ServeOptions(limits=limits)) as server,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{server.stream_url}/ws"),
+        http.ws_connect(server.ws_api_url),
+    ):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(f"{server.stream_url}/ws")
+        assert refused.value.status == 429
