@@ -82,6 +82,12 @@ class OrderReply(msgspec.Struct, frozen=True, rename="camel"):
     fills: list[TradeInReply] = []
 
 
+class ListReply(msgspec.Struct, frozen=True, rename="camel"):
+    """An order list among the replies of cancel-all: its legs are ``order_reports``."""
+
+    order_reports: list[OrderReply]
+
+
 class CancelReplaceReply(msgspec.Struct, frozen=True, rename="camel"):
     """Result, or ``error.data``, of cancel-replace: each half is an order or an error."""
 

@@ -17,6 +17,7 @@ from obiterm.venues.binance.messages import (
     Account,
     CancelReplaceReply,
     ErrorBody,
+    ListReply,
     OrderReply,
     TradeRow,
     read,
@@ -68,12 +69,15 @@ class Outcome(msgspec.Struct, frozen=True):
 
 _read_order = msgspec.json.Decoder(OrderReply)
 _read_orders = msgspec.json.Decoder(list[OrderReply])
+_read_items = msgspec.json.Decoder(list[msgspec.Raw])
+_read_list = msgspec.json.Decoder(ListReply)
 _read_rows = msgspec.json.Decoder(list[TradeRow])
 _read_account = msgspec.json.Decoder(Account)
 _read_replace = msgspec.json.Decoder(CancelReplaceReply)
 _read_error = msgspec.json.Decoder(ErrorBody)
 
 _SUCCESS = "SUCCESS"
+_LEGS = b'"orderReports"'
 _HTTP_REFUSED = 400
 
 
@@ -86,8 +90,7 @@ def succeeded(
         reply = read(_read_order, result, asked.what.value)
         return Outcome(translator.order(reply, received_ns))
     if what is Ask.CANCEL_ALL:
-        replies = read(_read_orders, result, asked.what.value)
-        return Outcome(_each(replies, translator, received_ns))
+        return Outcome(_cancelled(result, translator, received_ns))
     if what is Ask.OPEN_ORDERS:
         replies = read(_read_orders, result, asked.what.value)
         return Outcome(open_orders=translator.live_orders(replies))
@@ -170,7 +173,16 @@ def _half(response: msgspec.Raw, status: int, result: str) -> Failure:
     return Failure(status, error.code, error.msg)
 
 
-def _each(
-    replies: list[OrderReply], translator: Translator, received_ns: int
+def _cancelled(
+    result: bytes | msgspec.Raw, translator: Translator, received_ns: int
 ) -> list[AccountEvent]:
-    return [event for reply in replies for event in translator.order(reply, received_ns)]
+    """Read the replies of cancel-all: orders, and order lists with their legs."""
+    events: list[AccountEvent] = []
+    for item in read(_read_items, result, Ask.CANCEL_ALL.value):
+        if _LEGS in bytes(item):
+            legs = read(_read_list, item, Ask.CANCEL_ALL.value).order_reports
+        else:
+            legs = [read(_read_order, item, Ask.CANCEL_ALL.value)]
+        for leg in legs:
+            events += translator.order(leg, received_ns)
+    return events
