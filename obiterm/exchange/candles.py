@@ -71,7 +71,12 @@ class _Bar(msgspec.Struct, gc=False):
         self.last_trade_id = trade_id
 
     def merge(self, later: _Bar) -> None:
-        """Append the bar that follows."""
+        """Append the bar that follows; a bar without prints says nothing about prices."""
+        if later.trades == 0:
+            return
+        if self.trades == 0:
+            self.open_ticks = later.open_ticks
+            self.high_ticks = self.low_ticks = later.open_ticks
         self.high_ticks = max(self.high_ticks, later.high_ticks)
         self.low_ticks = min(self.low_ticks, later.low_ticks)
         self.close_ticks = later.close_ticks
@@ -82,8 +87,7 @@ class _Bar(msgspec.Struct, gc=False):
         self.taker_buy_units += later.taker_buy_units
         if self.first_trade_id == NO_TRADE:
             self.first_trade_id = later.first_trade_id
-        if later.last_trade_id != NO_TRADE:
-            self.last_trade_id = later.last_trade_id
+        self.last_trade_id = later.last_trade_id
 
 
 class Tape:

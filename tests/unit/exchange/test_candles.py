@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -41,7 +42,7 @@ def test_candles_are_what_the_prints_say(
         tape.add(trades[-1])
     candles = tape.candles(interval_ms)
     assert candles[-1].close_ticks == trades[-1].price_ticks
-    steps = {b.open_ms - a.open_ms for a, b in zip(candles, candles[1:], strict=False)}
+    steps = {b.open_ms - a.open_ms for a, b in itertools.pairwise(candles)}
     assert steps <= {interval_ms}
     unit = SPEC.tick_size * SPEC.lot_size
     previous_close = candles[0].open_ticks

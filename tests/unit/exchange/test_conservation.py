@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -87,17 +88,16 @@ class World:
         return {asset: self.venue.treasury.total(asset) for asset in ("X", "Y")}
 
     def do(self, act: Act) -> None:
-        try:
+        with contextlib.suppress(Refusal):
             self.try_to(act)
-        except Refusal:
-            pass
         self.house.done()
         self.check()
 
     def try_to(self, act: Act) -> None:
         venue = self.venue
         if act.what == "house":
-            facing = venue.depth("XY", 1)[2 if act.side is Side.BUY else 1]
+            _, bids, asks = venue.depth("XY", 1)
+            facing = asks if act.side is Side.BUY else bids
             if not facing or (facing[0][0] - act.ticks) * act.side.sign > 0:
                 self.house.add(act.side, act.ticks, act.lots)
         elif act.what == "hit":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from statistics import correlation
 
@@ -49,9 +50,7 @@ def test_it_opens_deep_and_with_a_past() -> None:
     assert abs(top.bid_ticks * Decimal("0.01") - 60_000) < 1
     candles = venue.candles(SYMBOL, MINUTE_MS)
     assert len(candles) > 60
-    assert {b.open_ms - a.open_ms for a, b in zip(candles, candles[1:], strict=False)} == {
-        MINUTE_MS
-    }
+    assert {b.open_ms - a.open_ms for a, b in itertools.pairwise(candles)} == {MINUTE_MS}
     trades = venue.trades(SYMBOL, 1_000)
     assert len(trades) >= 300
     assert [t.trade_id for t in trades] == list(range(trades[0].trade_id, trades[-1].trade_id + 1))

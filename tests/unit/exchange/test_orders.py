@@ -136,12 +136,9 @@ def test_market_order_by_too_little_quote_breaks_the_notional_filter(market_floo
 
 
 def test_funds_are_checked_before_anything_happens(market_floor: Floor) -> None:
-    for fields in (
-        {"lots": 1_000_001, "price_ticks": 6_000_100},
-        {"lots": 17_000_000, "price_ticks": 3_000_000},
-    ):
-        side = Side.SELL if fields["lots"] < 2_000_000 else Side.BUY
-        assert market_floor.refused(side, **fields).why is Why.INSUFFICIENT_BALANCE
+    sold = market_floor.refused(Side.SELL, lots=1_000_001, price_ticks=6_000_100)
+    bought = market_floor.refused(Side.BUY, lots=17_000_000, price_ticks=3_000_000)
+    assert sold.why is bought.why is Why.INSUFFICIENT_BALANCE
     assert market_floor.venue.all_orders("a", SYMBOL) == []
     assert market_floor.venue.drain() == []
 
@@ -163,11 +160,18 @@ def test_a_test_order_changes_nothing(market_floor: Floor) -> None:
 
 def test_client_ids_are_unique_among_open_orders_only(market_floor: Floor) -> None:
     first = market_floor.place(Side.BUY, lots=1_000, price_ticks=5_999_000, client_id="one")
-    again = {"lots": 1_000, "price_ticks": 5_999_000, "client_id": "one"}
-    assert market_floor.refused(Side.BUY, **again).why is Why.DUPLICATE_CLIENT_ID
-    assert market_floor.place(Side.BUY, account="b", **again).status is Status.NEW
+
+    def again(account: str) -> Order:
+        return market_floor.place(
+            Side.BUY, account=account, lots=1_000, price_ticks=5_999_000, client_id="one"
+        )
+
+    with pytest.raises(Refusal) as caught:
+        again("a")
+    assert caught.value.why is Why.DUPLICATE_CLIENT_ID
+    assert again("b").status is Status.NEW
     market_floor.venue.cancel("a", SYMBOL, 0, client_id="one")
-    second = market_floor.place(Side.BUY, **again)
+    second = again("a")
     found = market_floor.venue.find_order("a", SYMBOL, client_id="one")
     assert found.order_id == second.order_id != first.order_id
 
@@ -374,14 +378,15 @@ def test_cancel_restriction_spares_a_partly_filled_order(market_floor: Floor) ->
 
 def test_cancel_knows_only_open_orders_of_the_account(market_floor: Floor) -> None:
     order = market_floor.place(Side.BUY, lots=1_000, price_ticks=5_999_995)
-    for account, key in (
-        ("b", {"order_id": order.order_id}),
-        ("a", {"client_id": "nobody"}),
-        ("a", {"order_id": order.order_id, "client_id": "nobody"}),
-        ("a", {}),
-    ):
+    wrong: list[tuple[str, int | None, str | None]] = [
+        ("b", order.order_id, None),
+        ("a", None, "nobody"),
+        ("a", order.order_id, "nobody"),
+        ("a", None, None),
+    ]
+    for account, order_id, client_id in wrong:
         with pytest.raises(Refusal) as caught:
-            market_floor.venue.cancel(account, SYMBOL, 0, **key)  # type: ignore[arg-type]
+            market_floor.venue.cancel(account, SYMBOL, 0, order_id=order_id, client_id=client_id)
         assert caught.value.why is Why.UNKNOWN_ORDER
     with pytest.raises(Refusal) as caught:
         market_floor.venue.cancel("a", "NOPE", 0, order_id=order.order_id)

@@ -78,7 +78,7 @@ def test_speed_scales_the_distance_between_lines(speed: float) -> None:
     playback.open_start()
     assert numbers(playback, NOW) == [1]
     playback.open_snapshot()
-    times = dict((due.number, at) for due, at in playback.due(NOW + 10**10))
+    times = {due.number: at for due, at in playback.due(NOW + 10**10)}
     assert times[5] - NOW == round(1_150 * MS / speed)
 
 
