@@ -95,13 +95,24 @@ def _sign(sign: str, left: int, top: int, colour: str, bold: bool) -> str:
         return _rect(left, top + CELL_H - tall, CELL_W, tall, colour)
     if sign in _LEFT:
         return _rect(left, top, CELL_W * (_LEFT.index(sign) + 1) / 8, CELL_H, colour)
+    if "\u2800" <= sign <= "\u28ff":
+        return _braille(ord(sign) - 0x2800, left, top, colour)
     line = _box(sign, left, top)
     if line:
         return f'<path d="{line}" stroke="{colour}" stroke-width="1.4" fill="none"/>'
     weight = ' font-weight="bold"' if bold else ""
-    if sign in _OTHER_FONT or "\u2800" <= sign <= "\u28ff":
+    if sign in _OTHER_FONT:
         weight += ' font-family="DejaVu Sans Mono"'
     return f'<text x="{left}" y="{top + 16}" fill="{colour}"{weight}>{escape(sign)}</text>'
+
+
+def _braille(dots: int, left: int, top: int, colour: str) -> str:
+    places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)]
+    return "".join(
+        _rect(left + 1 + 5 * x, top + 1 + 5 * y, 3, 3, colour)
+        for bit, (x, y) in enumerate(places)
+        if dots >> bit & 1
+    )
 
 
 def _box(sign: str, left: int, top: int) -> str:

@@ -74,8 +74,10 @@ def verb_chip(verb: Verb, palette: Palette) -> Span:
     return f"{verb.value:<4}", style(palette.panel, grounds[verb], bold=True)
 
 
-def result_colour(value: float, palette: Palette) -> str:
-    """Return the colour of a profit or loss; its sign is written as well."""
+def result_colour(value: float, palette: Palette, masked: bool = False) -> str:
+    """Return the colour of a profit or loss; its sign is written as well. A mask hides both."""
+    if masked:
+        return palette.text
     if value > 0:
         return palette.ok
     return palette.hot if value < 0 else palette.text

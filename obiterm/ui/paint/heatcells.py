@@ -22,7 +22,7 @@ _WALL_STEP = 8
 """With walls only, everything below this step is painted as empty."""
 _OBI_STEPS = (6, 9, 11, 12)
 _DOT_MEMORY = 512
-_SMALL_DOT, _LARGE_DOT = 0.9, 0.985
+_SMALL_DOT, _LARGE_DOT = 0.93, 0.985
 _DOTS_PER_COLUMN = 2
 
 

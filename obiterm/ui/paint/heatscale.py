@@ -11,7 +11,7 @@ from obiterm.ui.paint.steps import step_at_least
 
 _EXPONENT = 0.62
 _OFFSET = 0.9
-_HOLD = 0.45
+_HOLD = 0.7
 """A cell keeps its step until the size has left it by this much of a step."""
 
 _PERCENTILE = 0.97

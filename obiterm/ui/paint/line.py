@@ -63,15 +63,30 @@ class Line:
             if left < place:
                 continue
             if left > place:
-                spans.append((" " * (left - place), self._base))
-            if spans and spans[-1][1] is style:
-                spans[-1] = (spans[-1][0] + text, style)
-            else:
-                spans.append((text, style))
+                _append(spans, " " * (left - place), self._base)
+            _append(spans, text, style)
             place = end
         if place < self.width:
-            spans.append((" " * (self.width - place), self._base))
+            _append(spans, " " * (self.width - place), self._base)
         return tuple(spans)
+
+
+def _append(spans: list[Span], text: str, style: Style) -> None:
+    """Add a run; blanks join a neighbour on the same ground, since every run costs bytes."""
+    if spans:
+        before, look = spans[-1]
+        if look is style or (look.bgcolor == style.bgcolor and not _underlined(look, style)):
+            if look is style or not text.strip(" "):
+                spans[-1] = (before + text, look)
+                return
+            if not before.strip(" "):
+                spans[-1] = (before + text, style)
+                return
+    spans.append((text, style))
+
+
+def _underlined(one: Style, other: Style) -> bool:
+    return bool(one.underline or other.underline)
 
 
 def to_strip(row: Row) -> Strip:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, count
 
 from obiterm.link.messages import InstrumentInfo
 
@@ -195,8 +196,10 @@ def short_codes(names: list[str]) -> dict[str, str]:
     for name in names:
         words = "".join(c if c.isalnum() else " " for c in name.upper()).split() or ["?"]
         joined = "".join(words)
-        tries = [joined[:3], words[0][0] + words[-1][:2]]
-        tries += [joined[: 3 - len(str(number))] + str(number) for number in range(2, 1000)]
+        tries = chain(
+            (joined[:3], words[0][0] + words[-1][:2]),
+            (joined[: 3 - len(str(number))] + str(number) for number in count(2)),
+        )
         taken = set(codes.values())
         codes[name] = next(code for text in tries if (code := text.ljust(3)) not in taken)
     return codes

@@ -15,6 +15,12 @@ ColorDepth = Literal["truecolor", "256", "none"]
 RAMP_STEPS = 16
 """Steps of a heat ramp; themes give eight stops (design/TUI.md §2)."""
 
+READABLE = 3.0
+"""Contrast ratio below which even a faded number is not painted."""
+
+_STALE_TEXT = 0x60
+"""Least grey of a stale number."""
+
 Rgb = tuple[int, int, int]
 
 
@@ -84,11 +90,18 @@ class Palette:
         )
 
 
-def grey(colour: str) -> str:
+def grey(colour: str, least: int = 0) -> str:
     """Return a grey of a little over half the brightness: how a stale value looks."""
     red, green, blue = rgb(colour)
-    level = round((0.3 * red + 0.59 * green + 0.11 * blue) * 0.6)
+    level = max(least, round((0.3 * red + 0.59 * green + 0.11 * blue) * 0.6))
     return hex_of((level, level, level))
+
+
+def faded(colour: str, ground: str, share: float) -> str:
+    """Blend a text colour towards its ground, but not so far that it cannot be read."""
+    while share > 0 and contrast(blend(colour, ground, share), ground) < READABLE:
+        share -= 0.05
+    return blend(colour, ground, share) if share > 0 else colour
 
 
 @lru_cache(maxsize=16)
@@ -99,14 +112,15 @@ def greyed(palette: Palette) -> Palette:
         text=grey(palette.text),
         accent=grey(palette.accent),
         hot=grey(palette.hot),
+        warn=grey(palette.warn),
         now=grey(palette.now),
         ok=grey(palette.ok),
         buy_dot=grey(palette.buy_dot),
         sell_dot=grey(palette.sell_dot),
         bid=tuple(grey(colour) for colour in palette.bid),
         ask=tuple(grey(colour) for colour in palette.ask),
-        bid_text=tuple(grey(colour) for colour in palette.bid_text),
-        ask_text=tuple(grey(colour) for colour in palette.ask_text),
+        bid_text=tuple(grey(colour, _STALE_TEXT) for colour in palette.bid_text),
+        ask_text=tuple(grey(colour, _STALE_TEXT) for colour in palette.ask_text),
     )
 
 

@@ -81,7 +81,7 @@ class RowPane(Widget):
         return strip
 
 
-STALE_CHIP = " [reverse] STALE [/reverse]"
+STALE_CHIP = " [$warning reverse] STALE [/]"
 
 
 class FramedPane(RowPane, can_focus=True):

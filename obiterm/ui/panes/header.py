@@ -89,7 +89,9 @@ class Header(RowPane):
 
         def day(account: AccountPane) -> Span:
             text = result(account.day_pnl_quote, 9, masked=context.masked)
-            return f" {text}", style(result_colour(account.day_pnl_quote, palette), ground)
+            return f" {text}", style(
+                result_colour(account.day_pnl_quote, palette, context.masked), ground
+            )
 
         def full(account: AccountPane, code: str) -> list[Span]:
             spans = head(account, account.name.replace("-", "·"))
@@ -114,10 +116,15 @@ class Header(RowPane):
         def coded(account: AccountPane, code: str) -> list[Span]:
             return [*head(account, code), day(account)]
 
+        def short(account: AccountPane, code: str) -> list[Span]:
+            text = result(account.day_pnl_quote, 5, masked=context.masked)
+            look = style(result_colour(account.day_pnl_quote, palette, context.masked), ground)
+            return [*head(account, code), (f" {text}", look)]
+
         def bare(account: AccountPane, code: str) -> list[Span]:
             return head(account, code)
 
-        return [full, valued, named, coded, bare]
+        return [full, valued, named, coded, short, bare]
 
 
 def _total(chips: list[list[Span]]) -> int:

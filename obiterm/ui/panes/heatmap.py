@@ -18,7 +18,7 @@ from obiterm.ui.paint.heatcells import (
     window,
 )
 from obiterm.ui.paint.numbers import Scale, scale_of
-from obiterm.ui.paint.palette import Palette
+from obiterm.ui.paint.palette import Palette, greyed
 from obiterm.ui.panes.base import FramedPane
 from obiterm.ui.panes.heatblock import HeatBlock
 from obiterm.ui.panes.priceaxis import PriceAxis
@@ -139,9 +139,9 @@ class HeatMap(FramedPane):
         self._axis.draw(
             self._model,
             scale,
-            context.palette,
+            greyed(context.palette) if stale else context.palette,
             (_price_now(frame), own_prices(frame)),
-            (frame.market.obi, frame.market.obi_levels, 0 if stale else 1),
+            (frame.market.obi, frame.market.obi_levels),
             (self._axis_width, view.map_rows, view.obi_rows),
         )
 

@@ -14,6 +14,7 @@ from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.fitting import Part, Spans, choose, join
 from obiterm.ui.paint.line import Line, Row
 from obiterm.ui.paint.numbers import (
+    MASK,
     Scale,
     clean,
     duration,
@@ -49,6 +50,8 @@ class HoldingPainter:
         orders: Sequence[OrderRow],
     ) -> None:
         self._context = context
+        self._stale = context.is_stale(frame)
+        self._symbol = frame.market.symbol
         self._palette = context.palette
         self._width = width
         self._codes = short_codes([account.name for account in frame.accounts])
@@ -138,12 +141,15 @@ class HoldingPainter:
         self._put(line, "QTY", quantity, text)
         entry = _entry(row.entry_price, scale, self._room("ENTRY"))
         self._put(line, "ENTRY", entry, dim)
-        self._put(line, "MARK", scale.price_fit(row.mark_ticks, self._room("MARK")), text)
-        colour = style(result_colour(row.unrealised_quote, palette), ground, bold=True)
+        old = self._stale and (row.symbol == self._symbol or not context.connected)
+        mark = scale.price_fit(row.mark_ticks, self._room("MARK"))
+        self._put(line, "MARK", mark, dim if old else text)
+        hue = result_colour(row.unrealised_quote, palette, context.masked)
+        colour = dim if old else style(hue, ground, bold=True)
         gain = result(row.unrealised_quote, self._room("uPnL"), masked=context.masked)
         self._put(line, "uPnL", gain, colour)
         share = percent(row.unrealised_pct, self._room("%"), sign=True)
-        plain = style(result_colour(row.unrealised_pct, palette), ground)
+        plain = style(result_colour(row.unrealised_pct, palette, context.masked), ground)
         self._put(line, "%", share, plain)
         if row.stop_ticks:
             self._put(line, "STOP", scale.price_fit(row.stop_ticks, self._room("STOP")), dim)
@@ -175,7 +181,7 @@ class HoldingPainter:
         head: Spans = (("WORKING  ", base), (count, style(palette.text, palette.panel, bold=True)))
         parts = [Part(9, ((*head, (" orders", base)), head))]
         if orders:
-            value = fit(notional, 9, 0)
+            value = MASK if self._context.masked else fit(notional, 9, 0)
             if len(quotes) == 1:
                 value += f" {quotes.pop()}"
             parts.append(Part(5, ((("notional ", base), (value, bright)), ((value, bright),), ())))

@@ -17,7 +17,7 @@ from obiterm.ui.paint.heatscale import exact_step, high_size, smooth_ref
 from obiterm.ui.paint.ladder import LadderWindow, bucket_book
 from obiterm.ui.paint.line import Line, Row
 from obiterm.ui.paint.numbers import Scale, scale_of
-from obiterm.ui.paint.palette import RAMP_STEPS, Palette, blend, greyed, style
+from obiterm.ui.paint.palette import RAMP_STEPS, Palette, blend, faded, greyed, style
 from obiterm.ui.panes.base import FramedPane
 
 _SHADES = 5
@@ -229,7 +229,7 @@ class _RowPainter:
             price_style = style(palette.panel, palette.accent, bold=True)
             line.put(columns.left, f"{price:>{columns.price - 1}} ", price_style)
         else:
-            fg = text if lots else blend(text_ramp[0], palette.panel, 0.25)
+            fg = text if lots else faded(text_ramp[0], palette.panel, 0.25)
             line.put(columns.left, f"{price:>{columns.price - 1}} ", style(fg, middle, bold=bright))
         if lots:
             self._size_and_bar(line, lots, is_ask, shade, text, ground)
@@ -248,17 +248,17 @@ class _RowPainter:
         ramp = self.palette.ask if is_ask else self.palette.bid
         colour = ramp[min(3 + shade * (RAMP_STEPS - 5) // _SHADES, RAMP_STEPS - 1)]
         zone = columns.right if is_ask else columns.left
-        room = zone - columns.size - 1
+        room = max(0, zone - columns.size - 2)
         size = self.scale.size(lots, columns.size, self.decimals)
         share = min(1.0, lots / self.ref) ** _BAR_EXPONENT if self.ref > 0 else 0.0
         eighths = max(1, round(share * room * 8))
         if is_ask:
             left = columns.left + columns.price
-            line.spans(left, bar_right(eighths, max(0, room), colour, ground))
+            line.spans(left, bar_right(eighths, room, colour, ground))
             line.right(line.width - 1, size, style(text, ground))
         else:
             line.right(columns.size, size, style(text, ground))
-            line.spans(columns.size + 1, bar_left(eighths, max(0, room), colour, ground))
+            line.spans(columns.left - room, bar_left(eighths, room, colour, ground))
 
     def _shade(self, lots: int) -> int:
         if not lots:

@@ -20,6 +20,10 @@ from obiterm.ui.panes.base import FramedPane
 KEEP = 2_000
 """Lines kept on the screen's side; the journal has them all."""
 
+_HEAD = 19
+"""Cells of a line before its words, with milliseconds, and the blank before the code."""
+_COMFORT = 24
+"""Room for a usual order; with less, milliseconds give way."""
 _SIDE = 4
 """Cells of BUY and SELL, where there is room to keep what follows in line."""
 
@@ -131,10 +135,9 @@ def _line_rows(
     base = style(palette.text, palette.panel)
     dim = style(palette.dim, palette.panel)
     faint = style(blend(palette.dim, palette.panel, 0.45), palette.panel)
-    exact = width >= 40
     first = Line(width, base)
     place = first.put(0, clock(log.at_ns), dim)
-    if exact:
+    if width - _HEAD - len(code) >= _COMFORT:
         place = first.put(place, f".{log.at_ns // NS_PER_MS % 1000:03d}", faint)
     place = first.put(place + 1, *verb_chip(log.verb, palette)) + 1
     room = width - place

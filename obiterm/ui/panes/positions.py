@@ -131,7 +131,7 @@ class Positions(FramedPane):
             lines.append((painter.header(), None))
         separator = height >= _SEPARATOR_FROM
         free = height - header - 1 - separator
-        shown = self._window(positions, max(1, free - min(len(orders), max(2, free // 3))))
+        shown = self._window(positions, max(1, free - min(len(orders), max(1, free // 3))))
         lines += [(painter.position(row, self._is_on(row)), _key(row)) for row in shown]
         if not positions:
             lines.append((painter.nothing("no position"), None))

@@ -9,7 +9,7 @@ from textual.events import Resize
 from obiterm.ui.paint.heat import HeatModel
 from obiterm.ui.paint.line import Line, Row
 from obiterm.ui.paint.numbers import Scale
-from obiterm.ui.paint.palette import Palette, blend, style
+from obiterm.ui.paint.palette import Palette, style
 from obiterm.ui.panes.base import RowPane
 
 _LABEL_EVERY = 5
@@ -33,7 +33,7 @@ class PriceAxis(RowPane):
         scale: Scale,
         palette: Palette,
         now: tuple[float, tuple[int, ...]],
-        obi: tuple[float, int, int],
+        obi: tuple[float, int],
         shape: tuple[int, int, int],
     ) -> None:
         """Paint the axis.
@@ -43,7 +43,7 @@ class PriceAxis(RowPane):
             scale: how to print prices.
             palette: colours.
             now: price now in ticks (``nan`` unknown) and prices of own orders.
-            obi: imbalance now, its levels, 0 when stale else 1.
+            obi: imbalance now and its levels.
             shape: width, rows of the map, rows of the OBI bars.
         """
         width, map_rows, obi_rows = shape
@@ -88,10 +88,10 @@ def _price_line(
     return line.row()
 
 
-def _obi_lines(width: int, palette: Palette, obi: tuple[float, int, int], rows: int) -> list[Row]:
-    value, levels, live = obi
+def _obi_lines(width: int, palette: Palette, obi: tuple[float, int], rows: int) -> list[Row]:
+    value, levels = obi
     ramp = palette.bid_text if value >= 0 else palette.ask_text
-    colour = ramp[-4] if live else blend(palette.dim, palette.panel, 0.4)
+    colour = ramp[-4]
     lines = []
     for row in range(rows):
         line = Line(width, style(palette.dim, palette.panel))

@@ -99,13 +99,7 @@ class _CardPainter:
         parts = [
             Part(9, (((clean(card.name), name),),)),
             Part(3, (((clean(card.kind), self._base),), ())),
-            Part(
-                8,
-                (
-                    ((state, style(colour, palette.panel)),),
-                    ((state[0], style(colour, palette.panel)),),
-                ),
-            ),
+            Part(8, (((state, look),), ((state[0], look),))),
             Part(5, ((("won ", self._base), (wins, self._text)), ())),
             Part(2, (((clean(card.symbol), self._base),), ())),
         ]
@@ -137,7 +131,7 @@ class _CardPainter:
     def equity(self) -> Row:
         """Return the result after each round trip as a line of braille, and the sum."""
         card, palette = self._card, self._palette
-        colour = result_colour(card.realised_quote, palette)
+        colour = result_colour(card.realised_quote, palette, self._context.masked)
         cells = min(_GAUGE, max(4, self._width - _LABEL - 13))
         line = sparkline(card.equity, cells) if not self._context.masked else " " * cells
         total = result(card.realised_quote, 11, masked=self._context.masked)

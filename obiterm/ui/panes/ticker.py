@@ -6,6 +6,7 @@ import math
 
 from rich.style import Style
 
+from obiterm.core.values import NS_PER_MS
 from obiterm.link.messages import Frame, MarketPane
 from obiterm.ui.paint.chips import chip, quiet_chip
 from obiterm.ui.paint.context import PaintContext
@@ -36,7 +37,7 @@ class Ticker(RowPane):
         line = Line(width, base)
         parts = [
             _price(frame.market, scale, palette, info.kind.value if info else ""),
-            *_trouble(frame.market, stale, context.palette),
+            *_trouble(frame, stale, context),
             _obi(frame.market, palette),
             _bias(frame.market, palette),
             *_numbers(frame.market, scale, palette),
@@ -68,8 +69,9 @@ def _price(market: MarketPane, scale: Scale, palette: Palette, kind: str) -> Par
     return Part(60, (*forms, (symbol, now)))
 
 
-def _trouble(market: MarketPane, stale: bool, palette: Palette) -> list[Part]:
-    """Return chips that say why the numbers are not to be trusted."""
+def _trouble(frame: Frame, stale: bool, context: PaintContext) -> list[Part]:
+    """Return chips that say why the numbers are not to be trusted, and how old they are."""
+    market, palette = frame.market, context.palette
     words = []
     if not market.synced:
         words.append("RESYNC")
@@ -78,8 +80,10 @@ def _trouble(market: MarketPane, stale: bool, palette: Palette) -> list[Part]:
     if stale and market.synced:
         words.append("STALE")
     age: Spans = ()
-    if stale and math.isfinite(market.feed_age_ms):
-        age = ((f" {milliseconds(market.feed_age_ms)}", style(palette.warn, palette.bg)),)
+    behind = (context.now_ns - frame.published_ns) / NS_PER_MS
+    if stale:
+        oldest = max(behind, market.feed_age_ms if math.isfinite(market.feed_age_ms) else 0.0)
+        age = ((f" {milliseconds(oldest)}", style(palette.warn, palette.bg)),)
     spans: list[Span] = [chip(word, palette.warn, palette) for word in words]
     return [Part(100, ((*spans, *age), tuple(spans)))] if spans else []
 
