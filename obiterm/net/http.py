@@ -18,7 +18,7 @@ from obiterm.net.http_parser import HttpReply, ReplyParser
 Headers = Iterable[tuple[bytes, bytes]]
 
 _PORTS = {"http": 80, "https": 443}
-_IDEMPOTENT = frozenset({"GET", "HEAD"})
+_IDEMPOTENT = "GET"
 _TRIES = 2
 
 
@@ -127,7 +127,7 @@ class HttpPool:
         lines = [method.encode(), b" ", self._prefix, target, self._fixed_head]
         for name, value in headers:
             lines += (name, b": ", value, b"\r\n")
-        if body or method not in _IDEMPOTENT:
+        if body or method != _IDEMPOTENT:
             lines.append(b"content-length: %d\r\n" % len(body))
         lines += (b"\r\n", body)
         return b"".join(lines)
@@ -141,7 +141,7 @@ class _Flight:
     def __init__(self, method: str, payload: bytes) -> None:
         self.method = method
         self.payload = payload
-        self.idempotent = method in _IDEMPOTENT
+        self.idempotent = method == _IDEMPOTENT
         self.written = False
 
     def failure(self, why: str) -> ObitermError:

@@ -18,6 +18,9 @@ WEIGHT = "REQUEST_WEIGHT"
 ORDERS = "ORDERS"
 RAW = "RAW_REQUESTS"
 
+TOO_MUCH = frozenset({418, 429})
+"""HTTP statuses that mean: over a limit, or banned for it."""
+
 RESERVE = 0.2
 """Share of every pool that only cancels and exits may use."""
 
@@ -113,8 +116,13 @@ class Budget:
             counter.roll(now_ns)
             counter.used += _cost(counter.kind, weight, is_order)
 
-    def take_headers(self, headers: Mapping[str, str], now_ns: int) -> None:
-        """Take the venue's counts from reply headers (lower-case names)."""
+    def take_headers(self, headers: Mapping[str, str], now_ns: int, status: int = 200) -> None:
+        """Take the venue's counts from reply headers (lower-case names).
+
+        A 418 or 429 without ``Retry-After`` blocks until the minute ends.
+        """
+        if status in TOO_MUCH and "retry-after" not in headers:
+            self.refused(now_ns)
         for name, text in headers.items():
             if not text.isdigit():
                 continue
@@ -137,7 +145,7 @@ class Budget:
                 counter = self._counters[key] = Counter(*key, told.limit)
             counter.roll(now_ns)
             counter.limit = told.limit
-            if told.count:
+            if told.count >= 0:
                 counter.used = told.count
 
     def block(self, until_ns: int) -> None:

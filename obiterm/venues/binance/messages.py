@@ -20,7 +20,8 @@ class RateLimit(msgspec.Struct, frozen=True, rename="camel"):
     interval: str
     interval_num: int
     limit: int
-    count: int = 0
+    count: int = -1
+    """-1 in exchangeInfo, which tells limits only."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):

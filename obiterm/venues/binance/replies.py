@@ -121,7 +121,7 @@ def failed(
     if asked.what is Ask.QUERY:
         return Outcome([query_failed(symbol, client_id, failure, received_ns)])
     if asked.what is Ask.REPLACE:
-        if data:
+        if not _is_absent(data):
             return Outcome(_replaced(asked, data, failure.status, translator, received_ns))
         return Outcome(
             [
@@ -167,10 +167,15 @@ def _replaced(
 
 def _half(response: msgspec.Raw, status: int, result: str) -> Failure:
     """Read the error of one half; ``null`` stands for a half that was not attempted."""
-    if not response or bytes(response) == b"null":
+    if _is_absent(response):
         return Failure(_HTTP_REFUSED, 0, result.lower().replace("_", " "))
     error = read(_read_error, response, "cancel-replace")
     return Failure(status, error.code, error.msg)
+
+
+def _is_absent(value: bytes | msgspec.Raw) -> bool:
+    """Tell a missing field from a given one; the venue also writes ``null``."""
+    return not value or bytes(value) == b"null"
 
 
 def _cancelled(

@@ -19,7 +19,7 @@ from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
 from obiterm.venues.binance.errors import CLOCK_CODE, Verdict
 from obiterm.venues.binance.frames import ApiFrames
-from obiterm.venues.binance.limits import Budget
+from obiterm.venues.binance.limits import TOO_MUCH, Budget
 from obiterm.venues.binance.messages import (
     AccountPosition,
     ApiFrame,
@@ -40,7 +40,6 @@ _LATE_DEADLINES = 12
 """A late answer is still understood for this many deadlines."""
 _ALREADY_SUBSCRIBED = -2035
 _HTTP_OK = 200
-_HTTP_TOO_MUCH = (418, 429)
 
 _read_frame = msgspec.json.Decoder(ApiFrame)
 _read_head = msgspec.json.Decoder(EventHead)
@@ -284,7 +283,7 @@ class UserSession:
             self.stopped = AccountStopped(failure.shown_code, failure.msg)
         if failure.code == CLOCK_CODE:
             self.clock_suspect = True
-        if frame.status in _HTTP_TOO_MUCH and self._budget is not None:
+        if frame.status in TOO_MUCH and self._budget is not None:
             until_ms = _retry_after_ms(error)
             if until_ms:
                 self._budget.block_until_ms(until_ms)

@@ -97,6 +97,24 @@ def test_a_refusal_that_names_no_time_waits_for_the_next_minute() -> None:
     assert budget.may_send(1, False, False, START + 20 * NS_PER_S) == 40 * NS_PER_S
 
 
+@pytest.mark.parametrize("status", [418, 429])
+def test_t44_a_ban_without_a_time_blocks_until_the_minute_ends(status: int) -> None:
+    budget = Budget()
+    budget.take_headers({"x-mbx-used-weight-1m": "1"}, START, status)
+    assert budget.may_send(1, False, False, START) == MINUTE
+    other = Budget()
+    other.take_headers({"retry-after": "3"}, START, status)
+    assert other.may_send(1, False, False, START) == 3 * NS_PER_S
+
+
+def test_a_count_of_zero_is_a_count() -> None:
+    """Successful orders cost no weight: the venue's count may be below ours."""
+    budget = Budget()
+    budget.sent(50, False, START)
+    budget.take_rate_limits([RateLimit("REQUEST_WEIGHT", "MINUTE", 1, 6000, 0)], START)
+    assert budget.used_share("REQUEST_WEIGHT", START) == 0.0
+
+
 def test_accounts_behind_one_address_share_its_weight() -> None:
     first = Budget()
     second = Budget(shared=first.shared)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from obiterm.core.events import (
     BalanceChanged,
@@ -196,9 +197,11 @@ def test_the_old_order_is_cancelled_but_the_new_one_refused(session: UserSession
     assert (new.client_id, new.code) == (NEW, "-2010")
 
 
-def test_nobody_knows_about_either_half(session: UserSession) -> None:
+@pytest.mark.parametrize("data", ["", ',"data":null'])
+def test_nobody_knows_about_either_half(session: UserSession, data: str) -> None:
     replace(session)
-    old, new = session.receive(error(1, 504, -1007, "Timeout"), AT)
+    frame = f'{{"id":1,"status":504,"error":{{"code":-1007,"msg":"Timeout"{data}}}}}'
+    old, new = session.receive(frame, AT)
     assert isinstance(old, CancelRefused)
     assert isinstance(new, OrderOutcomeLost)
     assert (old.client_id, new.client_id) == ("old", NEW)
