@@ -63,7 +63,7 @@ class _Trip:
         self.opened_units += lots * ticks
 
     def close(self, lots: int, ticks: int) -> None:
-        self.lots -= lots * self.side.sign
+        self.lots -= min(lots, abs(self.lots)) * self.side.sign
         self.closed_lots += lots
         self.closed_units += lots * ticks
 
@@ -190,7 +190,7 @@ class Position:
     def _book(self, fill: Filled) -> None:
         price = self.instrument.price(fill.price_ticks)
         if self._trip is None:
-            late = min(fill.lots, self._dust_lots(fill.side))
+            late = min(fill.lots, self._coverable_lots(fill.side))
             if not late:  # before the fee, so that the fee belongs to the new trip
                 self._open(fill.side, fill.lots, fill.price_ticks, fill.received_ns)
             self._take(fill, price)
@@ -200,12 +200,13 @@ class Position:
             self._open(fill.side, fill.lots, fill.price_ticks, fill.received_ns)
             self._take(fill, price)
         else:
+            trip = self._trip  # dust of the trip before may go out in the same fill
+            closing = min(fill.lots, max(abs(trip.lots), self._coverable_lots(fill.side)))
             self._take(fill, price)
-            self._reduce(self._trip, fill, price)
+            self._reduce(trip, closing, fill, price)
 
-    def _reduce(self, trip: _Trip, fill: Filled, price: Decimal) -> None:
+    def _reduce(self, trip: _Trip, closing: int, fill: Filled, price: Decimal) -> None:
         """Close the trip or a part of it; what the fill has beyond that opens the other way."""
-        closing = min(fill.lots, abs(trip.lots))
         trip.close(closing, fill.price_ticks)
         if not trip.lots or self._is_dust(price):
             self._last_trip, self._trip = trip, None
@@ -260,8 +261,8 @@ class Position:
             known = self.fees_other.get(fill.fee_asset, _ZERO)
             self.fees_other[fill.fee_asset] = known + fill.fee
 
-    def _dust_lots(self, side: Side) -> int:
-        """Return how many lots of ``side`` only use up the dust of the last round trip."""
+    def _coverable_lots(self, side: Side) -> int:
+        """Return how many lots of ``side`` only use up what is held, dust included."""
         if self.quantity * side.sign >= 0:
             return 0
         lots = abs(self.quantity) / self.instrument.lot_size
