@@ -54,6 +54,9 @@ class AccountOptions(msgspec.Struct, frozen=True):
     api_secret: str = msgspec.field(default_factory=_new_key)
     ed25519_keys: dict[str, bytes] = msgspec.field(default_factory=dict)
     """API key -> raw public key (32 bytes)."""
+    may_trade: bool = True
+    may_withdraw: bool = False
+    """What ``apiRestrictions`` and ``account`` tell about the account's keys."""
 
     def __repr__(self) -> str:
         return f"AccountOptions(name={self.name!r})"
@@ -220,8 +223,22 @@ def _open_venue(options: ServeOptions) -> SimVenue | ReplayVenue:
 
 
 def _credentials(account: AccountOptions) -> list[Credential]:
-    return [Credential(account.api_key, account.name, secret=account.api_secret)] + [
-        Credential(api_key, account.name, public_key=public_key)
+    may_trade, may_withdraw = account.may_trade, account.may_withdraw
+    hmac_key = Credential(
+        account.api_key,
+        account.name,
+        secret=account.api_secret,
+        may_trade=may_trade,
+        may_withdraw=may_withdraw,
+    )
+    return [hmac_key] + [
+        Credential(
+            api_key,
+            account.name,
+            public_key=public_key,
+            may_trade=may_trade,
+            may_withdraw=may_withdraw,
+        )
         for api_key, public_key in account.ed25519_keys.items()
     ]
 

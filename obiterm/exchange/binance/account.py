@@ -5,13 +5,20 @@ from __future__ import annotations
 from decimal import Decimal
 
 from obiterm.exchange.api import Fill, MarketSpec
-from obiterm.exchange.binance import wire
+from obiterm.exchange.binance import errors, wire
+from obiterm.exchange.binance.auth import Credential
 from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.info import filters
 from obiterm.exchange.binance.orders import time_range
 from obiterm.exchange.binance.params import page
 from obiterm.exchange.binance.wire import ZERO, Json
+
+
+def _key(call: Call) -> Credential:
+    if call.credential is None:
+        raise errors.missing("apiKey")
+    return call.credential
 
 
 def _bips(rate: Decimal) -> int:
@@ -29,8 +36,8 @@ def account(office: BackOffice, call: Call) -> Json:
         "buyerCommission": 0,
         "sellerCommission": 0,
         "commissionRates": _rates(spec.maker_fee, spec.taker_fee),
-        "canTrade": True,
-        "canWithdraw": False,
+        "canTrade": _key(call).may_trade,
+        "canWithdraw": _key(call).may_withdraw,
         "canDeposit": False,
         "brokered": False,
         "requireSelfTradePrevention": False,
@@ -107,12 +114,13 @@ def order_limits(office: BackOffice, call: Call) -> list[Json]:
 
 
 def api_restrictions(office: BackOffice, call: Call) -> Json:
-    """Return what the key may do: read and trade, never withdraw."""
+    """Return what the key may do."""
+    key = _key(call)
     return {
         "ipRestrict": True,
         "createTime": wire.ms(call.now_ns),
         "enableReading": True,
-        "enableWithdrawals": False,
+        "enableWithdrawals": key.may_withdraw,
         "enableInternalTransfer": False,
         "enableMargin": False,
         "enableFutures": False,
@@ -120,7 +128,7 @@ def api_restrictions(office: BackOffice, call: Call) -> Json:
         "enableVanillaOptions": False,
         "enableFixApiTrade": False,
         "enableFixReadOnly": False,
-        "enableSpotAndMarginTrading": True,
+        "enableSpotAndMarginTrading": key.may_trade,
         "enablePortfolioMarginTrading": False,
     }
 

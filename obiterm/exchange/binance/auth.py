@@ -28,19 +28,33 @@ MAX_AHEAD_MS = 1000
 
 _KEY_FORMAT = re.compile(r"[a-zA-Z0-9]{1,128}")
 _WINDOW = re.compile(r"[0-9]{1,20}(\.[0-9]{1,3})?")
+_TIMESTAMP = re.compile(r"[0-9]{1,20}")
 _MARK = "signature="
 
 
 class Credential:
-    """One API key of one account: an HMAC secret or an Ed25519 public key."""
+    """One API key of one account: an HMAC secret or an Ed25519 public key.
 
-    __slots__ = ("_secret", "_verify", "account", "api_key")
+    ``may_trade`` and ``may_withdraw`` are what the key's owner allowed it; nothing
+    here can be withdrawn either way.
+    """
+
+    __slots__ = ("_secret", "_verify", "account", "api_key", "may_trade", "may_withdraw")
 
     def __init__(
-        self, api_key: str, account: str, *, secret: str = "", public_key: bytes = b""
+        self,
+        api_key: str,
+        account: str,
+        *,
+        secret: str = "",
+        public_key: bytes = b"",
+        may_trade: bool = True,
+        may_withdraw: bool = False,
     ) -> None:
         self.api_key = api_key
         self.account = account
+        self.may_trade = may_trade
+        self.may_withdraw = may_withdraw
         self._secret = secret.encode()
         self._verify = VerifyKey(public_key) if public_key else None
 
@@ -85,7 +99,7 @@ class KeyRing:
             raise ApiError(401, -2014, "API-key format invalid.")
         credential = self._keys.get(api_key)
         if credential is None:
-            raise ApiError(401, -2015, "Invalid API-key, IP, or permissions for action.")
+            raise errors.no_permission()
         return credential
 
 
@@ -132,7 +146,7 @@ class Stamp:
 
     def __init__(self, params: Params) -> None:
         text = params.need("timestamp")
-        if not text.isdigit() or len(text) > 20:
+        if not _TIMESTAMP.fullmatch(text):
             raise errors.illegal("timestamp", "^[0-9]{1,20}$")
         sent = int(text)
         self.sent_us = sent if sent >= 10**14 else sent * 1000

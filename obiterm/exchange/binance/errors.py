@@ -81,6 +81,11 @@ def bad_signature() -> ApiError:
     return ApiError(400, -1022, "Signature for this request is not valid.")
 
 
+def no_permission() -> ApiError:
+    """Refuse a key that is unknown, or that may not do this."""
+    return ApiError(401, -2015, "Invalid API-key, IP, or permissions for action.")
+
+
 def rejected(msg: str) -> ApiError:
     """Say why a new order was not taken."""
     return ApiError(400, -2010, msg)

@@ -65,6 +65,8 @@ class Gateway:
             credential = asked.authenticate(params)
             stamp = Stamp(params)
             stamp.check(self.now_ns())
+            if operation.order_call and not credential.may_trade:
+                raise errors.no_permission()
         delay = self.faults.take(FaultKind.DELAY, labels, self.now_ns())
         if delay is not None and delay.when != "reply":
             await asyncio.sleep(delay.ms / 1000)
@@ -74,14 +76,20 @@ class Gateway:
         if stamp is not None:
             # The second look, just before the matching engine (binance.md §3.1).
             stamp.check(self.now_ns())
-        result = self._act(asked, credential)
+        dropped = self.faults.take(FaultKind.DROP_REPLY, labels, self.now_ns()) is not None
+        try:
+            result = self._act(asked, credential)
+        except ApiError as refused:
+            if dropped:
+                raise ReplyDropped from refused
+            raise
         if operation.order_call:
             address.give_back(weight)
         if delay is not None and delay.when == "reply":
             await asyncio.sleep(delay.ms / 1000)
         if broken is not None:
             raise status_error(broken)
-        if self.faults.take(FaultKind.DROP_REPLY, labels, self.now_ns()) is not None:
+        if dropped:
             raise ReplyDropped
         return result, credential
 

@@ -66,8 +66,7 @@ def depth(office: BackOffice, call: Call) -> Json:
 
 def depth_weight(params: Params) -> int:
     """Return 5, 25, 50 or 250 by the levels asked for."""
-    text = params.get("limit")
-    limit = int(text) if text is not None and text.isdigit() else 100
+    limit = params.get_limit(100, MAX_DEPTH)
     for most, weight in ((100, 5), (500, 25), (1000, 50)):
         if limit <= most:
             return weight

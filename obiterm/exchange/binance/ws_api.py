@@ -76,7 +76,7 @@ class WsApiSide:
             wire = _decode(text)
             reply = await self._perform(session, address, wire)
         except ApiError as error:
-            reply = {"id": wire.id if wire else None, "status": error.status}
+            reply = {"id": _answered_id(session, wire, error), "status": error.status}
             reply["error"] = self._error_body(error)
             if session.return_rate_limits:
                 reply["rateLimits"] = self._rate_limits(address, None, None)
@@ -133,6 +133,16 @@ class WsApiSide:
             now_ns = self._gateway.now_ns()
             body["data"] = {"serverTime": ms(now_ns), "retryAfter": retry_after_ms(error, now_ns)}
         return body
+
+
+def _answered_id(session: Session, wire: WireRequest | None, error: ApiError) -> RequestId:
+    """Return the id of a refusal: none at all when the key that logged on was revoked."""
+    if wire is None:
+        return None
+    if error.status == 401 and session.credential is not None and "apiKey" not in wire.params:
+        session.credential = None
+        return None
+    return wire.id
 
 
 def _decode(text: str) -> WireRequest:

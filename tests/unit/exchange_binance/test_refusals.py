@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cache
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from obiterm.exchange.serve import ExchangeServer
-from tests.clients.support import Rest, Signer, now_ms
+from obiterm.exchange.api import Refusal
+from obiterm.exchange.binance.auth import Credential
+from obiterm.exchange.binance.backoffice import BackOffice, Call
+from obiterm.exchange.binance.errors import ApiError, from_refusal
+from obiterm.exchange.binance.limits import LimitOptions, Limits
+from obiterm.exchange.binance.operations import OPERATIONS
+from obiterm.exchange.binance.params import Params
+from obiterm.exchange.binance.wire import KINDS
+from obiterm.exchange.serve import (
+    AccountOptions,
+    ExchangeServer,
+    ServeOptions,
+    default_balances,
+)
+from obiterm.exchange.venue import SimVenue
+from tests.clients.support import Rest, Signer, hmac_signer, now_ms
 
 MANDATORY = "Mandatory parameter '{}' was not sent, was empty/null, or malformed."
 ILLEGAL = "Illegal characters found in parameter '{}'; legal range is '{}'."
@@ -195,3 +212,88 @@ async def test_retired_and_unknown_endpoints(rest: Rest) -> None:
 async def test_duplicate_parameters_are_refused(rest: Rest) -> None:
     twice = await rest.raw("GET", "/api/v3/depth?symbol=BTCUSDT&symbol=BTCUSDT")
     assert (twice.status, twice.code) == (400, -1101)
+
+
+async def test_a_read_only_key_reads_and_a_withdrawing_one_says_so() -> None:
+    accounts = [
+        AccountOptions(name="reader", may_trade=False),
+        AccountOptions(name="danger", may_withdraw=True),
+    ]
+    async with ExchangeServer(ServeOptions(accounts=accounts)) as server:
+        async with Rest(server.rest_url, hmac_signer(server, 0)) as reader:
+            assert (await reader.signed("GET", "/api/v3/account")).body["canTrade"] is False
+            refused = await reader.limit("BUY", "0.01", await reader.away(-0.03))
+            assert (refused.status, refused.code) == (401, -2015)
+        async with Rest(server.rest_url, hmac_signer(server, 1)) as danger:
+            rights = await danger.signed("GET", "/sapi/v1/account/apiRestrictions")
+            assert rights.body["enableWithdrawals"] is True
+
+
+_JUNK = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["", "0", "-1", "1e9", "9" * 20, "0." + "9" * 20, "NaN", "²", "["]),
+)
+_USUAL: dict[str, list[str]] = {
+    "symbol": ["BTCUSDT"],
+    "symbols": ['["BTCUSDT"]', "[]"],
+    "side": ["BUY", "SELL"],
+    "type": list(KINDS),
+    "aboveType": list(KINDS),
+    "belowType": list(KINDS),
+    "interval": ["1m", "1h", "1s"],
+    "cancelReplaceMode": ["STOP_ON_FAILURE", "ALLOW_FAILURE"],
+    "newOrderRespType": ["ACK", "RESULT", "FULL"],
+}
+
+
+_OFTEN = frozenset(
+    {"symbol", "side", "type", "quantity", "timeInForce", "price", "interval", "orderId"}
+    | {"aboveType", "belowType", "abovePrice", "belowStopPrice", "cancelReplaceMode"}
+)
+
+
+def _value(name: str) -> st.SearchStrategy[str]:
+    if name in _USUAL:
+        usual = _USUAL[name]
+    elif name.endswith("imeInForce"):
+        usual = ["GTC", "IOC", "FOK"]
+    elif "rice" in name:
+        usual = ["30000.00", "59000.00", "60000.00", "61000.00", "90000.00", "60000.001"]
+    else:
+        usual = ["1", "7", "0.01", "0.5", "100", "10003183", "1000000"]
+    return st.integers(0, 9).flatmap(lambda dice: st.sampled_from(usual) if dice else _JUNK)
+
+
+@given(data=st.data())
+def test_no_parameter_breaks_an_operation(data: st.DataObject) -> None:
+    """Whatever is sent, the answer is a result or a refusal in the venue's words."""
+    office = _offline_office()
+    operation = OPERATIONS[data.draw(st.sampled_from(sorted(OPERATIONS)))]
+    values = {
+        name: data.draw(_value(name))
+        for name in sorted(operation.known)
+        if data.draw(st.integers(0, 9)) < (8 if name in _OFTEN else 1)
+    }
+    params = Params(values)
+    call = Call(params, 10**18, "127.0.0.1", Credential("K", "main", secret="s"))
+    refusal = None
+    try:
+        operation.weight(params)
+        operation.handler(office, call)
+    except ApiError as error:
+        refusal = error
+    except Refusal as error:
+        refusal = from_refusal(error)
+    finally:
+        office.flush(10**18)
+    if refusal is not None:
+        assert refusal.code < 0
+        assert refusal.msg
+
+
+@cache
+def _offline_office() -> BackOffice:
+    venue = SimVenue.named(["BTCUSDT"], seed=1, start_ns=10**18)
+    office = BackOffice(venue, Limits(LimitOptions()))
+    office.add_account("main", default_balances())
+    return office

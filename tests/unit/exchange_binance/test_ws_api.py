@@ -224,3 +224,12 @@ async def test_shutdown_notice_reaches_everybody(
         await rest.control("shutdown_notice")
         assert (await api.event("serverShutdown"))["E"] > 0
         await stream.first(lambda one: one.get("e") == "serverShutdown")
+
+
+async def test_a_revoked_session_is_told_without_an_id(ed_api: WsApi, rest: Rest) -> None:
+    logged = await ed_api.signed("session.logon")
+    await rest.control("revoke_key", api_key="TESTKEY")
+    stamp = logged["result"]["serverTime"]
+    await ed_api.start("account.status", {"timestamp": stamp})
+    told = await ed_api.first(lambda one: one.get("id", 0) is None)
+    assert (told["status"], told["error"]["code"]) == (401, -2015)
