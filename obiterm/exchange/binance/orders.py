@@ -177,6 +177,8 @@ def replace(office: BackOffice, call: Call) -> Json:
         ReplaceMode,
         ApiError(400, -1130, "Data sent for parameter 'cancelReplaceMode' is not valid."),
     )
+    if params.get("orderRateLimitExceededMode") not in (None, "DO_NOTHING"):
+        raise ApiError(400, -1020, "This operation is not supported.")
     order_ids(params, "cancelOrderId", "cancelOrigClientOrderId")
     request = read_order(params, scale)
     extras, resp_type = read_extras(params), read_resp_type(params, request.kind)

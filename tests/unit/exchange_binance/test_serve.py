@@ -6,13 +6,18 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
 
-from obiterm.core.errors import UsageError
+from obiterm.core.errors import DataError, UsageError
+from obiterm.exchange.binance.server import BinanceExchange
 from obiterm.exchange.serve import AccountOptions, ExchangeServer, ServeOptions
-from tests.clients.support import DEADLINE_S, Rest, Signer
+from obiterm.exchange.venue import SimVenue
+from tests.clients.support import DEADLINE_S, Rest, Signer, Socket
 
 PROGRAM = """
 import sys
@@ -120,3 +125,37 @@ async def test_several_markets(tmp_path: Path) -> None:
         assert [market["symbol"] for market in info["symbols"]] == ["BTCUSDT", "ETHUSDT"]
         prices = (await rest.public("/api/v3/ticker/price")).body
         assert len(prices) == 2
+
+
+class _BreakingVenue(SimVenue):
+    """A market that turns out to be damaged once somebody listens to its book."""
+
+    listened_to = False
+
+    def start(self) -> None:
+        self.listened_to = True
+
+    def advance(self, now_ns: int) -> None:
+        if self.listened_to:
+            raise DataError("line 12 is damaged")
+        super().advance(now_ns)
+
+
+async def test_a_market_that_breaks_leaves_nobody_connected() -> None:
+    venue = _BreakingVenue.named(["BTCUSDT"], seed=1, start_ns=time.time_ns())
+    exchange = BinanceExchange(venue, dict)
+    runner = web.AppRunner(exchange.application(), shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            Socket(http, f"ws://127.0.0.1:{port}/ws/btcusdt@depth@100ms") as stream,
+        ):
+            async with asyncio.timeout(DEADLINE_S):
+                await exchange.broken.wait()
+                await stream.closed.wait()
+        assert isinstance(exchange.failure, DataError)
+    finally:
+        await runner.cleanup()
