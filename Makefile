@@ -2,10 +2,11 @@
 # make test   the tests
 # make check  format, lint, types, import contracts, tests
 # make bench  measurements against peers
+# make docs   the reference pages, written from the code
 # make wheel  a wheel in dist/
 
 .DEFAULT_GOAL := run
-.PHONY: run test check bench wheel clean
+.PHONY: run test check bench docs wheel clean
 .DELETE_ON_ERROR:
 
 VENV ?= .venv
@@ -31,6 +32,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/pytest -m benchmark -p no:xdist -s tests/benchmarks
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m obiterm.cli.reference docs/reference
 
 wheel: $(VENV)/.dev
 	$(BIN)/hatchling build --target wheel --directory dist
