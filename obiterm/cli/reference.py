@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -65,9 +65,9 @@ def _commands() -> str:
         parts.append(f"## `{name}`\n\n{about.strip()}\n")
         rows = [
             (_flags(action), (action.help or "").replace("%(default)s", str(action.default)))
-            for action in parser._actions  # noqa: SLF001 - argparse tells it in no other way
+            for action in parser._actions
             if action.help != argparse.SUPPRESS
-            and not isinstance(action, argparse._SubParsersAction)  # noqa: SLF001
+            and not isinstance(action, argparse._SubParsersAction)
             and action.dest != "help"
         ]
         if rows:
@@ -87,9 +87,9 @@ def _parsers(
     parser: argparse.ArgumentParser, name: str
 ) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     yield name, parser
-    for action in parser._actions:  # noqa: SLF001
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            for choice in action._choices_actions:  # noqa: SLF001
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for choice in action._choices_actions:
                 _HELP[f"{name} {choice.dest}"] = choice.help or ""
             for word, child in action.choices.items():
                 yield from _parsers(child, f"{name} {word}")
@@ -194,7 +194,7 @@ def _bounds(field: FieldInfo) -> str:
     return ", ".join(words)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(cell.replace("\n", " ") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
