@@ -14,6 +14,7 @@ import signal
 import sys
 import termios
 import threading
+import time
 import tty
 from codecs import getincrementaldecoder
 from threading import Thread
@@ -29,6 +30,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from obiterm.ui.ending import EndReason
+from obiterm.ui.inputfilter import InputFilter
 from obiterm.ui.writer import FrameWriter
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ STOP_LIMIT_S = 0.25
 """Longest wait for the input thread, and for the writer, when stopping."""
 
 _POLL_S = 0.1
+_SHORT_POLL_S = 0.02
 _READ_BYTES = 4096
 _ALT_SCREEN, _MAIN_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -247,13 +250,13 @@ class HardenedDriver(LinuxDriver):
     def run_input_thread(self) -> None:
         """Read keys until told to stop or the terminal is gone."""
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
-        parser = XTermParser(self._debug)
+        parser, sieve = XTermParser(self._debug), InputFilter()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 data: bytes | None = None
                 try:
-                    if selector.select(_POLL_S):
+                    if selector.select(_SHORT_POLL_S if sieve.waiting else _POLL_S):
                         data = os.read(self.fileno, _READ_BYTES)
                 except BlockingIOError:
                     continue
@@ -262,7 +265,8 @@ class HardenedDriver(LinuxDriver):
                 if data == b"":
                     self._end_of_input()
                     return
-                parser = self._parse(parser, decode(data) if data else "")
+                text = sieve.feed(decode(data) if data else "", time.monotonic_ns())
+                parser = self._parse(parser, text)
 
     def _parse(self, parser: XTermParser, text: str) -> XTermParser:
         """Dispatch the events in ``text``; a sequence that breaks the parser is skipped."""

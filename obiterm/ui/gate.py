@@ -53,10 +53,17 @@ class PanicGate:
         """Take a key before anyone else; return True when nobody else may see it."""
         with self._lock:
             verdict = self._latch.feed(key, self._clock())
-        delivered = verdict.command is not None and self._send(verdict.command)
-        if verdict.stage is not Stage.IDLE:
-            notice = PanicNotice(verdict.stage, verdict.command, delivered, verdict.opens_flatten)
-            self._announce(notice)
+        delivered = False
+        if verdict.command is not None:
+            delivered = self._send(verdict.command)
+            if not delivered:
+                with self._lock:
+                    self._latch.undelivered(verdict.command)
+        elif verdict.stage in (Stage.IDLE, Stage.KILLED, Stage.FLATTENED):
+            return verdict.swallow  # nothing new to tell: no gesture, or a repeat of one
+        self._announce(
+            PanicNotice(verdict.stage, verdict.command, delivered, verdict.opens_flatten)
+        )
         return verdict.swallow
 
     def command(self, command: PanicCommand, stage: Stage) -> bool:

@@ -105,6 +105,10 @@ class PanicLatch:
             return Verdict(swallow=True, stage=Stage.LEAD, opens_flatten=True)
         return self._hold(now_ns, leads)
 
+    def undelivered(self, command: PanicCommand) -> None:
+        """Take note that a command did not reach the host: the next tap sends it again."""
+        self._sent_ns.pop(type(command), None)
+
     def _hold(self, now_ns: int, leads: bool) -> Verdict:
         second = self._within(self._held_ns, now_ns, KILL_WINDOW_NS)
         self._held_ns = now_ns

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -46,7 +45,6 @@ class FrameWriter:
         self._stopping = False
         self._behind = False
         self._announced = False
-        self._busy_since_s: float | None = None
         self.dropped = 0
         self.written_bytes = 0
         self.broken = False
@@ -66,11 +64,6 @@ class FrameWriter:
     def behind(self) -> bool:
         """True from the first dropped frame until ``catch_up``."""
         return self._behind
-
-    def stalled_s(self) -> float:
-        """Return for how long the write under way has not come back, in seconds."""
-        since = self._busy_since_s
-        return 0.0 if since is None else time.monotonic() - since
 
     def frame(self, text: str) -> bool:
         """Queue a frame; return False when it is dropped."""
@@ -137,12 +130,9 @@ class FrameWriter:
         view = memoryview(data)
         try:
             while view:
-                self._busy_since_s = time.monotonic()
                 sent = os.write(self._descriptor, view[:_CHUNK_BYTES])
                 self.written_bytes += sent
                 view = view[sent:]
         except OSError:
             return False
-        finally:
-            self._busy_since_s = None
         return True

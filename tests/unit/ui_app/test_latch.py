@@ -86,6 +86,15 @@ def test_held_lead_key_does_nothing_alone() -> None:
     assert all(one[2].command is None for one in play([(LEAD, 0), *[(LEAD, NS_PER_MS)] * 50]))
 
 
+def test_a_command_that_did_not_arrive_is_sent_again_at_once() -> None:
+    latch = PanicLatch()
+    latch.feed(HOLD, 0)
+    assert latch.feed(HOLD, 1).command == Kill("*")
+    assert latch.feed(HOLD, 2).command is None
+    latch.undelivered(Kill("*"))
+    assert latch.feed(HOLD, 3).command == Kill("*")
+
+
 @given(presses)
 def test_two_hold_taps_in_the_window_always_reach_kill(keys: list[tuple[str, int]]) -> None:
     log = play(keys)
