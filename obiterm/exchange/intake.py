@@ -30,13 +30,16 @@ class Intake(Desk):
     """Checks and plans of requests; nothing here changes anything."""
 
     def _check(
-        self, account: str, market: Market, request: NewOrder, *, beside_orders: int = 0
+        self, account: str, market: Market, request: NewOrder, *, beside: NewOrder | None = None
     ) -> None:
+        """Raise ``Refusal`` for what may not be accepted; ``beside`` is placed with it."""
         spec = market.spec
         standing = self._orders.standing(self.treasury.account(account), spec)
-        if beside_orders:
+        if beside is not None:
             standing = msgspec.structs.replace(
-                standing, open_orders=standing.open_orders + beside_orders
+                standing,
+                open_orders=standing.open_orders + 1,
+                algo_orders=standing.algo_orders + (beside.kind in ALGO_KINDS),
             )
         check(spec, request, market.tape.average_price(), standing)
         if self._orders.client_id_is_open(account, request.client_id):
@@ -115,7 +118,7 @@ class Intake(Desk):
         if not fits:
             raise Refusal(Why.LIST_PRICES)
         self._check(account, market, above)
-        self._check(account, market, below, beside_orders=1)
+        self._check(account, market, below, beside=above)
 
 
 def _list_price(leg: NewOrder) -> int:

@@ -20,7 +20,7 @@ RECORDED = 0
 """Order id of recorded size; no order of an account has it."""
 
 _CREDIT_NS = 250 * NS_PER_MS
-"""How long vanished size may turn out to be a trade whose print is still to come."""
+"""How long (recorded) vanished size may turn out to be a trade whose print is to come."""
 
 
 class Queued(msgspec.Struct, gc=False):
@@ -107,7 +107,7 @@ class QueuedBook:
         """Return recorded levels, best first."""
         return self.public.side(side).top(limit)
 
-    # -- what the recording does to us ------------------------------------------
+    # -- what the recording does to us (``time_ns`` is recorded time) ------------
 
     def ahead_of(self, order_id: int) -> int | None:
         """Return the lots before an order of ours, ``None`` when it does not rest."""

@@ -147,15 +147,15 @@ class ReplayVenue(TradingDesk):
             self._outputs.append(Verbatim(line.stream, line.data, now_ns))
         event = line.event
         if isinstance(event, DepthData):
-            self._play_depth(event, now_ns)
+            self._play_depth(event, line.time_ns, now_ns)
         elif isinstance(event, TickerData):
-            self._play_ticker(event, now_ns)
+            self._play_ticker(event, line.time_ns, now_ns)
         elif isinstance(event, TradeData):
-            self._play_trade(event, now_ns)
+            self._play_trade(event, line.time_ns, now_ns)
         elif isinstance(event, Snapshot):
             self._passed_snapshot = True
 
-    def _play_depth(self, event: DepthData, now_ns: int) -> None:
+    def _play_depth(self, event: DepthData, recorded_ns: int, now_ns: int) -> None:
         if not self._public.accepts(event.first_id, event.last_id):
             return
         bids, asks = self._levels(event.bids), self._levels(event.asks)
@@ -165,7 +165,7 @@ class ReplayVenue(TradingDesk):
             for ticks, lots in levels:
                 changed = before.get(ticks, 0) != lots
                 half.set(ticks, lots)
-                self._book.on_level(side, ticks, changed=changed, time_ns=now_ns)
+                self._book.on_level(side, ticks, changed=changed, time_ns=recorded_ns)
         self._listed.update_id = self._public.update_id
         self._listed.tape.roll(event.event_ms * NS_PER_MS)
         if self._derived:
@@ -174,7 +174,7 @@ class ReplayVenue(TradingDesk):
             )
         self._react(self._book.on_book(), Side.SELL, now_ns)
 
-    def _play_ticker(self, event: TickerData, now_ns: int) -> None:
+    def _play_ticker(self, event: TickerData, recorded_ns: int, now_ns: int) -> None:
         price, size = self._prices.whole, self._sizes.floor
         bid = (price(event.bid), size(event.bid_size))
         ask = (price(event.ask), size(event.ask_size))
@@ -182,13 +182,13 @@ class ReplayVenue(TradingDesk):
         if not self._public.set_touch(event.update_id, bid, ask):
             return
         self._listed.update_id = self._public.update_id
-        self._book.on_touch(Side.BUY, changed=bid != old_bid, time_ns=now_ns)
-        self._book.on_touch(Side.SELL, changed=ask != old_ask, time_ns=now_ns)
+        self._book.on_touch(Side.BUY, changed=bid != old_bid, time_ns=recorded_ns)
+        self._book.on_touch(Side.SELL, changed=ask != old_ask, time_ns=recorded_ns)
         if self._derived:
             self._outputs.append(Top(self._spec.symbol, event.update_id, *bid, *ask))
         self._react(self._book.on_book(), Side.SELL, now_ns)
 
-    def _play_trade(self, event: TradeData, now_ns: int) -> None:
+    def _play_trade(self, event: TradeData, recorded_ns: int, now_ns: int) -> None:
         trade = PublicTrade(
             symbol=self._spec.symbol,
             trade_id=event.trade_id,
@@ -202,7 +202,7 @@ class ReplayVenue(TradingDesk):
         self._listed.tape.add(trade)
         if self._derived:
             self._outputs.append(trade)
-        matches = self._book.on_trade(trade.price_ticks, trade.lots, trade.aggressor, now_ns)
+        matches = self._book.on_trade(trade.price_ticks, trade.lots, trade.aggressor, recorded_ns)
         self._react(matches, trade.aggressor, now_ns)
         self._conclude(self._listed, now_ns)
 

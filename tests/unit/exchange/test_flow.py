@@ -152,3 +152,21 @@ def test_several_markets_run_side_by_side() -> None:
 def test_an_unknown_market_is_a_usage_error_that_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match="BTCUSDT"):
         SimVenue.named(["NOPE"], seed=1, start_ns=START_NS)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_the_market_heals_after_somebody_ate_a_whole_side(side: Side) -> None:
+    venue = open_market()
+    venue.add_account("whale", {"BTC": Decimal(100_000), "USDT": Decimal(10**11)})
+    for number in range(50):
+        request = NewOrder(SYMBOL, side, Kind.MARKET, f"all{number}", lots=9_000_000)
+        if venue.place("whale", request, START_NS).status is Status.EXPIRED:
+            break
+    top = venue.top(SYMBOL)
+    assert (top.ask_ticks if side is Side.BUY else top.bid_ticks) == 0
+    for second in range(1, 21):
+        venue.advance(START_NS + second * NS_PER_S)
+        top = venue.top(SYMBOL)
+        assert not (top.bid_ticks and top.ask_ticks) or top.bid_ticks < top.ask_ticks
+    assert abs(top.bid_ticks - 6_000_000) < 20_000
+    assert top.ask_ticks - top.bid_ticks < 2_000
