@@ -28,7 +28,6 @@ from obiterm.config.models import (
 from obiterm.config.settings import Settings
 from obiterm.core.limits import RiskLimits
 from obiterm.strategies.registry import OWN
-from obiterm.ui.actions import reference_rows
 
 _NOTE = "<!-- Written from the code by `make docs`; edits here are lost. -->\n"
 _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
@@ -111,6 +110,8 @@ def _flags(action: argparse.Action) -> str:
 
 
 def _keys() -> str:
+    from obiterm.ui.actions import reference_rows  # the only command page that needs the screen
+
     parts = [
         _NOTE,
         "# Keys\n",
