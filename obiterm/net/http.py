@@ -19,7 +19,6 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 _PORTS = {"http": 80, "https": 443}
 _IDEMPOTENT = "GET"
-_TRIES = 2
 
 
 class HttpPool:
@@ -85,26 +84,27 @@ class HttpPool:
         self._idle.clear()
 
     async def _fly(self, flight: _Flight) -> HttpReply:
-        for tries_left in range(_TRIES - 1, -1, -1):
-            try:
-                connection = self._take_idle() or await self._connect()
-            except (OSError, TimeoutError) as error:
-                if tries_left:
-                    continue
-                raise flight.failure(f"no connection to {self._host}: {error}") from error
-            self._busy.add(connection)
-            try:
-                reply = await connection.exchange(flight)
-            except ConnectionError as error:
-                if tries_left and (not flight.written or flight.idempotent):
-                    continue
+        try:
+            return await self._try(flight)
+        except OSError as error:
+            if flight.written and not flight.idempotent:
                 raise flight.failure(str(error)) from error
-            finally:
-                self._busy.discard(connection)
-            if connection.usable:
-                self._idle.append(connection)
-            return reply
-        raise AssertionError("the last try returns or raises")
+        try:
+            return await self._try(flight)
+        except OSError as error:
+            raise flight.failure(str(error)) from error
+
+    async def _try(self, flight: _Flight) -> HttpReply:
+        """Send on one connection; raises ``OSError`` when that does not work."""
+        connection = self._take_idle() or await self._connect()
+        self._busy.add(connection)
+        try:
+            reply = await connection.exchange(flight)
+        finally:
+            self._busy.discard(connection)
+        if connection.usable:
+            self._idle.append(connection)
+        return reply
 
     def _take_idle(self) -> _Connection | None:
         oldest = asyncio.get_running_loop().time() - self._idle_s
@@ -117,10 +117,14 @@ class HttpPool:
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._connect_timeout_s):
-            _, connection = await loop.create_connection(
-                lambda: _Connection(loop), self._host, self._port, ssl=self._ssl
-            )
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(loop), self._host, self._port, ssl=self._ssl
+                )
+        except OSError as error:
+            why = str(error) or f"no answer within {self._connect_timeout_s:g} s"
+            raise ConnectionError(f"no connection to {self._host}: {why}") from error
         return connection
 
     def _payload(self, method: str, target: bytes, headers: Headers, body: bytes) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from obiterm.net import Backoff, SystemClock
+from obiterm.net.clock import SteadyClock
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
@@ -31,3 +33,12 @@ def test_the_clock_tells_unix_and_steady_time() -> None:
     assert abs(clock.wall_ns() - time.time_ns()) < 1_000_000_000
     first = clock.monotonic_ns()
     assert clock.monotonic_ns() >= first
+
+
+def test_t47_a_steady_clock_does_not_follow_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SteadyClock()
+    before_ns = clock.wall_ns()
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() - 30_000_000_000)
+    assert 0 <= clock.wall_ns() - before_ns < 5_000_000_000
+    assert clock.monotonic_ns() <= clock.monotonic_ns()

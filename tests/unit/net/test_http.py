@@ -218,6 +218,33 @@ async def test_a_reply_nobody_waits_for_ends_the_connection(venue: Venue, pool: 
     assert venue.connections == 2
 
 
+async def test_a_word_on_an_idle_connection_ends_it(venue: Venue, pool: HttpPool) -> None:
+    """Some servers say 408 before they close an idle connection."""
+    told = asyncio.Event()
+
+    async def late_word(raw: bytes, writer: asyncio.StreamWriter, number: int) -> bool:
+        writer.write(OK)
+        if number == 1:
+            asyncio.get_running_loop().call_later(0.02, writer.write, OK.replace(b"ok", b"no"))
+            asyncio.get_running_loop().call_later(0.04, told.set)
+        return True
+
+    venue.serve = late_word
+    await pool.request("GET", b"/")
+    await told.wait()
+    assert (await pool.request("POST", b"/order")).body == b"ok"
+    assert venue.connections == 2
+
+
+async def test_warming_up_where_nobody_listens_is_no_order() -> None:
+    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    with pytest.raises(ConnectionError, match=r"no connection to 127\.0\.0\.1"):
+        await HttpPool(f"http://127.0.0.1:{port}").warm()
+
+
 @pytest.mark.parametrize("url", ["ftp://example.com", "example.com", "", "https://"])
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ConfigError):

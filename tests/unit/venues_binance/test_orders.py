@@ -242,13 +242,8 @@ def ccxt_binance() -> Any:
 def test_requests_that_read() -> None:
     rest = RestRequests()
     assert rest.depth(SYMBOL).target == b"/api/v3/depth?symbol=BTCUSDT&limit=1000"
-    assert [rest.depth(SYMBOL, limit).weight for limit in (5, 100, 500, 1000, 5000)] == [
-        5,
-        5,
-        25,
-        50,
-        250,
-    ]
+    weights = [rest.depth(SYMBOL, limit).weight for limit in (5, 100, 500, 1000, 5000)]
+    assert weights == [5, 5, 25, 50, 250]
     info = rest.exchange_info([SYMBOL, Symbol("币安人生USDT")])
     assert info.target == (
         b"/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%2C%22"
