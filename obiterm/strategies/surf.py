@@ -19,6 +19,8 @@ from obiterm.strategies.base import Decision, MarketView, PositionView, Report, 
 from obiterm.strategies.surf_parameters import SurfParameters
 
 _BPS = 10_000.0
+_TINY = 1e-6
+"""Ticks by which a float threshold may be missed by rounding alone."""
 
 
 class _Entry:
@@ -286,7 +288,7 @@ class Surf:
 
     def _trails(self, average: float, sign: int) -> bool:
         return bool(self._trail) and (
-            (self._peak_ticks - average) * sign >= average * self._trail_start
+            (self._peak_ticks - average) * sign >= average * self._trail_start - _TINY
         )
 
     def _why_exit(self, view: View, stop_ticks: int) -> str:
@@ -299,7 +301,7 @@ class Surf:
         average = position.average_ticks
         price = market.bid_ticks if sign > 0 else market.ask_ticks
         gain = (price / average - 1) * sign if average else 0.0
-        if self._target and gain >= self._target:
+        if self._target and (price - average) * sign >= average * self._target - _TINY:
             return f"target: {gain * _BPS:+.1f} bps"
         if (price - stop_ticks) * sign <= 0:
             if self._trails(average, sign) and stop_ticks != self._protective_ticks(average, sign):
