@@ -165,6 +165,52 @@ class CancelRefused(msgspec.Struct, frozen=True, tag=True):
     received_ns: int
 
 
+class PositionReported(msgspec.Struct, frozen=True, tag=True):
+    """The venue's word on one perpetual position; it wins over our own sum of fills.
+
+    ``leg`` is empty in one-way mode, ``LONG`` or ``SHORT`` in hedge mode (T12 T31 T39).
+    """
+
+    symbol: Symbol
+    lots: int
+    """Signed: negative short; 0 when there is none."""
+    entry_price: Decimal
+    mark_price: Decimal
+    liquidation_price: Decimal
+    """0 where the venue tells none."""
+    unrealised_quote: Decimal
+    event_ns: int
+    received_ns: int
+    leg: str = ""
+
+
+class FundingChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Mark price and funding of a perpetual."""
+
+    symbol: Symbol
+    mark_ticks: int
+    """Mark price on the tick grid, rounded half up."""
+    rate: Decimal
+    """Fraction of the notional for the coming interval; positive: longs pay. NaN if unknown."""
+    next_funding_ns: int
+    """0 if unknown."""
+    event_ns: int
+    received_ns: int
+
+
+class FundingPaid(msgspec.Struct, frozen=True, tag=True):
+    """A funding payment was booked. It is no fill (T35)."""
+
+    symbol: Symbol
+    payment_id: str
+    """The venue's id, or symbol and time where it has none."""
+    amount: Decimal
+    """In ``asset``; positive was received."""
+    asset: str
+    event_ns: int
+    received_ns: int
+
+
 class BalanceChanged(msgspec.Struct, frozen=True, tag=True):
     """The venue's balance of one asset."""
 
@@ -182,6 +228,8 @@ class AccountReconciled(msgspec.Struct, frozen=True, tag=True):
     """``(asset, free, locked)``."""
     open_orders: list[LiveOrder]
     received_ns: int
+    positions: list[PositionReported] = []
+    """Perpetual positions; a symbol that is missing has none."""
 
 
 class FeedChanged(msgspec.Struct, frozen=True, tag=True):
@@ -216,7 +264,7 @@ class Commanded(msgspec.Struct, frozen=True, tag=True):
     received_ns: int
 
 
-MarketEvent = DepthSnapshotted | DepthChanged | TopChanged | Traded | CandleClosed
+MarketEvent = DepthSnapshotted | DepthChanged | TopChanged | Traded | CandleClosed | FundingChanged
 AccountEvent = (
     OrderReported
     | Filled
@@ -225,6 +273,8 @@ AccountEvent = (
     | OrderNotFound
     | CancelRefused
     | BalanceChanged
+    | PositionReported
+    | FundingPaid
     | AccountReconciled
 )
 Event = MarketEvent | AccountEvent | FeedChanged | ClockMeasured | Ticked | Commanded

@@ -34,6 +34,14 @@ class Instrument(msgspec.Struct, frozen=True):
     maker_fee: Decimal = Decimal("0.001")
     """Fraction of the traded amount."""
     taker_fee: Decimal = Decimal("0.001")
+    settle: str = ""
+    """Asset of margin and P&L of a perpetual; empty on spot."""
+    max_leverage: Decimal = Decimal(1)
+    """Highest leverage of the first bracket; 1 on spot."""
+    maintenance_margin: Decimal = Decimal(0)
+    """Maintenance margin fraction of the first bracket; 0 on spot."""
+    funding_interval_s: int = 0
+    """Seconds between funding payments; 0 on spot."""
 
     def price(self, ticks: int) -> Decimal:
         """Return the decimal price of ``ticks``."""

@@ -70,3 +70,5 @@ class LiveOrder(msgspec.Struct, frozen=True):
     price_ticks: int
     trigger_ticks: int
     created_ns: int
+    reduce_only: bool = False
+    post_only: bool = False

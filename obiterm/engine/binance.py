@@ -46,6 +46,8 @@ _CLOCK_EVERY_NS = 15 * 60 * NS_PER_S
 _TRIPS_KEPT = 256
 _EXITS = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
 _MARKET_SILENCE_S = 10.0
+_MARKET_DATA_SILENCE_S = 5.0
+"""A market stream without data for this long is opened anew, even if it answers pings (T38)."""
 _ACCOUNT_SILENCE_S = 60.0
 
 
@@ -65,7 +67,9 @@ class BinanceGateway:
         self._market_socket = Socket(
             lambda: urls.stream + self._market.connect_path(),
             clock,
-            SocketOptions(silence_s=_MARKET_SILENCE_S, ping_s=4.0),
+            SocketOptions(
+                silence_s=_MARKET_SILENCE_S, ping_s=4.0, data_silence_s=_MARKET_DATA_SILENCE_S
+            ),
         )
         self._user_socket = Socket(
             urls.ws_api, clock, SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0)

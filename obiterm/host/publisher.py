@@ -104,13 +104,14 @@ class Publisher:
                 viewer.post(lines)
         self._keep_columns(now_ns)
         made: dict[tuple[str, str, bool], Frame] = {}
+        screens = sum(1 for viewer in viewers if viewer.wants_frames)
         for viewer in viewers:
             if viewer.role not in ("screen", "watch"):
                 continue
             key = (viewer.watch.symbol, viewer.watch.account, viewer.has_lease)
             frame = made.get(key)
             if frame is None:
-                frame = made[key] = self.frame(*key, viewers=len(viewers), now_ns=now_ns)
+                frame = made[key] = self.frame(*key, viewers=screens, now_ns=now_ns)
             viewer.post(frame)
         self._trades.clear()
 

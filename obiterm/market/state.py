@@ -9,6 +9,7 @@ from obiterm.core.events import (
     CandleClosed,
     DepthChanged,
     DepthSnapshotted,
+    FundingChanged,
     MarketEvent,
     TopChanged,
     Traded,
@@ -49,6 +50,7 @@ class MarketState:
         "candle",
         "candles",
         "flow",
+        "funding",
         "instrument",
         "last_received_ns",
         "last_ticks",
@@ -71,6 +73,8 @@ class MarketState:
         self.flow = FlowImbalance(_FLOW_WINDOW_NS)
         self.candle: CandleClosed | None = None
         """The last closed minute."""
+        self.funding: FundingChanged | None = None
+        """Mark price and funding of a perpetual."""
         self.last_trade: Traded | None = None
         self.last_ticks = 0
         """Price of the last trade; 0 before the first."""
@@ -98,6 +102,8 @@ class MarketState:
             self._trade(event)
         elif isinstance(event, DepthSnapshotted):
             return self._snapshot(event)
+        elif isinstance(event, FundingChanged):
+            self.funding = event
         else:
             self._close_candle(event)
         return None
