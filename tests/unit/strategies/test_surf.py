@@ -211,10 +211,28 @@ def test_a_size_that_could_not_be_protected_is_not_entered() -> None:
     """The stop's notional, after the fee in coin, must pass the venue's minimum."""
     enough = Desk(quantity=D("0.00504"), stop_bps=D(50))
     assert tags(enough.see(0.5)) == ["entry"]
-    too_small = Desk(quantity=D("0.00502"), stop_bps=D(50))
+    too_small = Desk(quantity=D("0.00503"), stop_bps=D(50))
     decision = too_small.see(0.5)
     assert decision.wishes == ()
     assert "minimum" in decision.reason
+
+
+def test_no_order_is_larger_than_the_venue_takes() -> None:
+    small = msgspec.structs.replace(SPOT, max_lots=60_000, market_max_lots=50_000)
+    desk = Desk(small, confirm_updates=1)
+    assert wish(desk.see(0.5), "entry").lots == 60_000
+    desk.hold()
+    assert wish(desk.see(0.0), "stop").lots == 50_000
+    assert wish(desk.see(-0.6), "exit").lots == 50_000
+
+
+def test_a_stop_that_fires_ends_the_rest_of_the_entry() -> None:
+    desk = Desk(cooldown_ms=0)
+    desk.see(0.5)
+    desk.hold(30_000)
+    assert tags(desk.see(0.5)) == ["stop", "entry"]
+    desk.flat()
+    assert desk.see(0.3).wishes == ()
 
 
 def test_the_rest_of_a_partly_filled_entry_is_wished() -> None:

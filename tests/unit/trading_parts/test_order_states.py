@@ -162,6 +162,12 @@ def test_a_total_that_cannot_be_is_a_fault(filled: int) -> None:
         order(S.OPEN).advance(S.PARTIAL, 1, filled_lots=filled)
 
 
+def test_an_ended_order_whose_size_was_only_guessed_takes_a_larger_total() -> None:
+    tracked = order(S.FILLED)
+    assert tracked.advance(S.FILLED, 1, filled_lots=LOTS + 5)
+    assert tracked.filled_lots == LOTS + 5
+
+
 NEWS = st.tuples(st.sampled_from([s for s in S if s is not S.INTENDED]), st.integers(0, LOTS))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -54,13 +54,17 @@ class Book:
         )
         assert self.position.apply(one)
         assert not self.position.apply(one)  # T34: the same execution again
+        with localcontext(Context(prec=99)):
+            self._pay(side, lots, ticks, fee, asset)
+        return self.position
+
+    def _pay(self, side: Side, lots: int, ticks: int, fee: str, asset: str) -> None:
         self.coins += lots * LOT * side.sign
         self.cash -= lots * LOT * side.sign * ticks * TICK
         if asset == "USDT":
             self.cash -= D(fee)
         elif asset == "BTC":
             self.coins -= D(fee)
-        return self.position
 
     def buy(self, lots: int, price: str, fee: str = "0", asset: str = "USDT") -> Position:
         return self.fill(Side.BUY, lots, price, fee, asset)
@@ -235,9 +239,10 @@ def test_the_p_and_l_identity_holds_to_the_last_digit(
     for side, lots, ticks, fee_units, asset in fills:
         fee = str(D(fee_units).scaleb(-8))
         position = book.fill(side, lots, str(ticks * TICK), fee, asset)
-        result = position.realised_quote + position.unrealised(mark_ticks) - position.fees_quote
-        assert result == book.cash + book.coins * mark_ticks * TICK
-        assert position.quantity == book.coins
+        with localcontext(Context(prec=99)):
+            result = position.realised_quote + position.unrealised(mark_ticks) - position.fees_quote
+            assert result == book.cash + book.coins * mark_ticks * TICK
+            assert position.quantity == book.coins
 
 
 @given(

@@ -238,6 +238,8 @@ def test_open_entries_count_towards_position() -> None:
     orders = [resting(BUY, 9_990, lots_left=9_500), resting(BUY, 9_990, 9_501)]
     assert judge(intent(), context(open_orders=orders[:1])) == ""
     assert judge(intent(), context(open_orders=orders)) == "max_position_notional"
+    cover = [resting(BUY, lots_left=50_000, kind=STOP_MARKET, role=STOP)]
+    assert judge(intent(), context(instrument=PERP, open_orders=cover)) == ""
     elsewhere = [resting(BUY, 1, 10**6, symbol=Symbol("ETHUSDT"))]
     assert judge(intent(), context(open_orders=elsewhere)) == ""
 
