@@ -24,6 +24,9 @@ from obiterm.core.events import DepthChanged, DepthSnapshotted
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import MarketKind, Symbol
 from obiterm.market.book import Applied, Book
+from obiterm.strategies.base import MarketView, PositionView, View
+from obiterm.strategies.surf import Surf
+from obiterm.strategies.surf_parameters import SurfParameters
 from obiterm.venues.binance.market_session import MarketSession
 
 ccxt_pro = pytest.importorskip("ccxt.pro", reason="ccxt is the peer of this measurement")
@@ -179,3 +182,29 @@ def test_depth_message_to_imbalance_costs_a_fraction_of_ccxt_pro(
     with capsys.disabled():
         print("\n" + json.dumps(figures))  # noqa: T201  # the measurement is the output
     assert ratio <= TARGET
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("lots", [0, 100_000], ids=["flat", "in position"])
+def test_a_decision_of_surf_costs_little(lots: int, capsys: pytest.CaptureFixture[str]) -> None:
+    surf = Surf(SurfParameters(quantity=Decimal(1)), BTC)
+    position = PositionView(lots, 6_000_000.0 if lots else 0.0, 1, lots, Decimal(0), 0)
+    took_ns = []
+    for at in range(20_000):
+        bid = 6_000_000 + at % 50
+        obi = (at % 100) / 100 - 0.4  # signals come and go; the guard is never confirmed
+        view = View(
+            now_ns=at * 100_000_000,
+            instrument=BTC,
+            market=MarketView(bid, 10, bid + 1, 10, bid, obi, bid + 0.5, 0.0, 1.0, True, at),
+            position=position,
+            available_quote=Decimal(10**9),
+        )
+        began = time.perf_counter_ns()
+        surf.decide(view)
+        took_ns.append(time.perf_counter_ns() - began)
+    p50, p99 = (sorted(took_ns)[int(q * len(took_ns))] / 1000 for q in (0.5, 0.99))
+    figures = {"path": "surf.decide", "held_lots": lots, "p50_us": p50, "p99_us": p99, "target": 15}
+    with capsys.disabled():
+        print("\n" + json.dumps(figures))  # noqa: T201  # the measurement is the output
+    assert p50 <= 15
