@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -65,6 +65,7 @@ class Harness(App[None]):
         self.register_theme(to_textual(self.palette))
         self.theme = theme
         self.live = False
+        self.lifetime_s = 0.0
         self.frames_shown = 0
         self.market = MadeUpMarket()
         self.now_offset_ns = 0
@@ -94,6 +95,8 @@ class Harness(App[None]):
             self.query_one(HeatMap).load_history(self.market.history(120))
             self.add_log(log_lines())
             self.set_interval(0.1, self._tick)
+            if self.lifetime_s:
+                self.set_timer(self.lifetime_s, self.exit)
 
     def on_resize(self, event: Resize) -> None:
         size = size_class(event.size.width, event.size.height)
@@ -133,17 +136,10 @@ class Harness(App[None]):
 
 def main() -> None:
     """Run for ``OBITERM_HARNESS_SECONDS`` or until Ctrl+Q."""
-    import os
-    import sys
-
     app = Harness(os.environ.get("OBITERM_HARNESS_THEME", "night-city"))
     app.live = True
-    seconds = float(os.environ.get("OBITERM_HARNESS_SECONDS", "0"))
-    if seconds:
-        app.set_timer(seconds, app.exit)
-    began = time.process_time()
+    app.lifetime_s = float(os.environ.get("OBITERM_HARNESS_SECONDS", "0"))
     app.run()
-    sys.stderr.write(f"cpu {time.process_time() - began:.2f} s, {app.frames_shown} frames\n")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ _REACH = 5
 """Buckets that a column keeps, in heights of the window."""
 
 
+_NOTHING = Depth([], [], [], [])
+
+
 class HeatColumn:
     """One column: 250 ms of one market.
 
@@ -118,15 +121,21 @@ class HeatModel:
         self.ref = 0.0
         self._live: HeatColumn | None = None
         self._past: list[HeatColumn] = []
+        self._past_symbol = ""
+        self._stamp = (-1, -1)
         self._seen = 0
 
     # -- feeding ---------------------------------------------------------------
 
     def add(self, frame: Frame) -> bool:
-        """Take a frame; return True when a column was closed and the map moved on."""
+        """Take a frame, once; return True when a column was closed and the map moved on."""
         market = frame.market
         if market.symbol != self.symbol:
             self._reset(market.symbol)
+        stamp = (frame.seq, frame.published_ns)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
         slot = frame.published_ns // COLUMN_NS
         live = self._live
         if live is not None and slot < live.slot - _STEP_BACK:
@@ -148,29 +157,39 @@ class HeatModel:
         return closed
 
     def load(self, history: History) -> bool:
-        """Take past columns; return True when the last piece came and the map changed."""
-        if history.symbol != self.symbol:
-            self._reset(history.symbol)
+        """Take past columns; return True when the last piece came and the map changed.
+
+        History of a market that is not shown yet waits for its first frame.
+        """
+        if history.symbol != self._past_symbol:
+            self._past_symbol, self._past = history.symbol, []
         self._past += [
             HeatColumn(
                 column.at_ns // COLUMN_NS, column.depth, column.mid_ticks, column.obi, column.trades
             )
             for column in history.columns[-KEEP:]
         ]
-        if not history.last:
+        if not self.symbol:
+            self.symbol = history.symbol
+        return history.last and self._merge()
+
+    def _merge(self) -> bool:
+        if self._past_symbol != self.symbol or not self._past:
             return False
         merged = {column.slot: column for column in (*self._past, *self.columns)}
+        newest = self._live.slot if self._live is not None else max(merged) + 1
         self._past = []
-        self.columns = [merged[slot] for slot in sorted(merged)][-KEEP:]
-        if not self.bucket and self.columns and self.half_rows and history.columns:
-            self._choose(history.columns[-1].depth, math.nan)
+        self.columns = [merged[slot] for slot in sorted(merged) if slot < newest][-KEEP:]
+        if not self.bucket and self.half_rows:
+            self._choose(_depth_of(self.columns[-1]) if self.columns else _NOTHING, math.nan)
         self.regroup()
         return True
 
     def _reset(self, symbol: str) -> None:
         self.symbol = symbol
-        self.columns, self._past, self._live = [], [], None
+        self.columns, self._live = [], None
         self.bucket, self.ref, self._seen = 0, 0.0, 0
+        self._merge()
 
     def _close(self, live: HeatColumn, next_slot: int) -> None:
         """Keep the finished column; short holes repeat it, long ones stay empty."""
@@ -178,7 +197,7 @@ class HeatModel:
         missing = min(next_slot - live.slot - 1, KEEP)
         for number in range(missing):
             slot = next_slot - missing + number
-            depth = _depth_of(live) if missing <= 2 else Depth([], [], [], [])
+            depth = _depth_of(live) if missing <= 2 else _NOTHING
             mid = live.mid_ticks if missing <= 2 else math.nan
             self._append(HeatColumn(slot, depth, mid, live.obi if missing <= 2 else 0.0, []))
 

@@ -138,7 +138,7 @@ def share(value: float) -> str:
     """Return a share 0 … 1 as whole percent, always four cells."""
     if not math.isfinite(value):
         return f"{UNKNOWN:>4}"
-    return f"{min(round(value * 100), 999):>3d}%"
+    return f"{round(min(max(value, 0.0), 9.99) * 100):>3d}%"
 
 
 def milliseconds(value: float) -> str:

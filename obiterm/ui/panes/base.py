@@ -52,6 +52,10 @@ class RowPane(Widget):
 
     def on_resize(self, event: Resize) -> None:
         """Build again for the new size."""
+        self.resized()
+
+    def resized(self) -> None:
+        """Forget lines of another width and build again; subclasses say what else to do."""
         self._rows = []
         self._strips.clear()
         self.repaint()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from textual.app import ComposeResult
-from textual.events import Resize
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from obiterm.link.messages import Frame, History
 from obiterm.ui.paint.context import PaintContext
@@ -98,9 +98,17 @@ class HeatMap(FramedPane):
         self._trades = not self._trades
         self._draw(True)
 
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Zoom in."""
+        self.zoom_in()
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Zoom out."""
+        self.zoom_out()
+
     # -- painting --------------------------------------------------------------
 
-    def on_resize(self, event: Resize) -> None:
+    def resized(self) -> None:
         """Fit blocks and window to the new size."""
         self._painted = None
         self._map_width = 0
@@ -115,6 +123,8 @@ class HeatMap(FramedPane):
             return
         frame, context = self._shown
         if frame.market.symbol != self._model.symbol:
+            return
+        if not self.content_size:
             return
         scale = scale_of(context.instrument(frame.market.symbol))
         self._fit(frame, context, scale)

@@ -25,6 +25,9 @@ _SHADES = 5
 
 _BAR_EXPONENT = 0.75
 
+_REF_SLACK = 0.15
+"""The size that fills a bar moves only when it is off by this much: bars must not breathe."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
@@ -71,7 +74,9 @@ class Ladder(FramedPane):
         super().__init__(id=id, classes=classes)
         self._window = LadderWindow()
         self._ref = 0.0
+        self._shown_ref = 0.0
         self._seen = 0
+        self._learnt = -1
         self._columns = _Columns(0, 0, 0, 0)
         self._row_ticks: list[int] = []
 
@@ -152,7 +157,7 @@ class Ladder(FramedPane):
         palette = greyed(context.palette) if stale else context.palette
         scale = scale_of(context.instrument(market.symbol))
         if market.symbol != self._window.symbol:
-            self._ref, self._seen = 0.0, 0
+            self._ref, self._shown_ref, self._seen = 0.0, 0.0, 0
         window = self._window
         window.update(market.symbol, frame.depth, mid_of(frame), height - 1)
         self.set_title(f"LADDER · {market.symbol}" if width > 24 else "LADDER", stale)
@@ -160,11 +165,13 @@ class Ladder(FramedPane):
             return []
         self.set_footer(f"{scale.step(window.step)}/row · [b]◆[/] own order")
         bids, asks = bucket_book(frame.depth, window.step)
-        self._learn(bids, asks)
+        if frame.seq != self._learnt:
+            self._learnt = frame.seq
+            self._learn(bids, asks)
         columns = _Columns.fit(width, scale.price(max(market.ask_ticks, window.cursor)))
         self._columns = columns
         own = _own_by_bucket(frame, window.step)
-        painter = _RowPainter(palette, scale, columns, self._ref)
+        painter = _RowPainter(palette, scale, columns, self._shown_ref)
         mid = window.mid_row(max(bids, default=None), min(asks, default=None))
         rows: list[Row] = []
         self._row_ticks = []
@@ -197,6 +204,8 @@ class Ladder(FramedPane):
         ]
         self._ref = smooth_ref(self._ref, high_size(seen), self._seen)
         self._seen += 1
+        if abs(self._ref - self._shown_ref) > _REF_SLACK * self._shown_ref:
+            self._shown_ref = self._ref
 
 
 class _RowPainter:

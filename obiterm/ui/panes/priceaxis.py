@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from textual.events import Resize
-
 from obiterm.ui.paint.heat import HeatModel
 from obiterm.ui.paint.line import Line, Row
 from obiterm.ui.paint.numbers import Scale
@@ -23,9 +21,8 @@ class PriceAxis(RowPane):
     PriceAxis { height: 1fr; }
     """
 
-    def on_resize(self, event: Resize) -> None:
-        """Forget lines of another width; the map draws the axis again."""
-        self._strips.clear()
+    def resized(self) -> None:
+        """Keep the lines: the map has drawn them for the new width already."""
 
     def draw(
         self,

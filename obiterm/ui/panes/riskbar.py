@@ -11,7 +11,7 @@ from obiterm.ui.paint.chips import chip, quiet_chip, socket_dot
 from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.fitting import Part, Spans, choose, join, width_of
 from obiterm.ui.paint.line import Line, Row, Span
-from obiterm.ui.paint.numbers import clock, microseconds, share
+from obiterm.ui.paint.numbers import clock, microseconds, share, short_codes
 from obiterm.ui.paint.palette import Palette, style
 from obiterm.ui.panes.base import RowPane
 
@@ -111,7 +111,8 @@ def _plain(weight: int, label: str, value: str, palette: Palette, colour: str = 
 
 def _parts(frame: Frame, palette: Palette) -> list[Part]:
     risk = frame.risk
-    parts = [
+    parts = _panic(frame, palette)
+    parts += [
         _limit(90, "day loss", "loss", risk.day_loss_share, palette),
         _limit(85, "exposure", "exp", risk.exposure_share, palette),
         _plain(70, "orders", f"{risk.orders_open}/{risk.orders_limit}", palette),
@@ -128,6 +129,30 @@ def _parts(frame: Frame, palette: Palette) -> list[Part]:
     parts.append(_plain(45, "gaps", str(risk.gaps), palette, gaps))
     slow = palette.hot if risk.loop_lag_ms >= _SLOW_LOOP_MS else palette.text
     parts.append(_plain(40, "loop", f"{risk.loop_lag_ms:.0f}ms", palette, slow))
+    return parts
+
+
+def _panic(frame: Frame, palette: Palette) -> list[Part]:
+    """Return how far the panic path has got: what is still open, and where nobody knows."""
+    if frame.panic is None:
+        return []
+    hot = style(palette.hot, palette.raised, bold=True)
+    dim, text = style(palette.dim, palette.raised), style(palette.text, palette.raised)
+    accounts = frame.panic.accounts
+    done = sum(1 for account in accounts if account.done)
+    parts = [Part(99, (((f"disarmed {done}/{len(accounts)}", hot),),))]
+    for label, counts in (
+        ("open orders", [account.left_orders for account in accounts]),
+        ("positions", [account.left_positions for account in accounts]),
+    ):
+        known = sum(count for count in counts if count > 0)
+        value = f"{known}+?" if any(count < 0 for count in counts) else str(known)
+        parts.append(Part(96, (((f"{label} ", dim), (value, text)), ())))
+    codes = short_codes([account.name for account in frame.accounts])
+    waiting = [codes.get(account.account, "?").strip() for account in accounts if not account.done]
+    if waiting:
+        words = f"{' '.join(waiting)} unconfirmed"
+        parts.append(Part(97, (((words, style(palette.warn, palette.raised)),), ())))
     return parts
 
 
