@@ -18,6 +18,7 @@ __all__ = [
     "AREAS",
     "BAR",
     "BAR_SMALL",
+    "BAR_TINY",
     "BY_NAME",
     "FLATTEN",
     "KILL",
@@ -52,6 +53,9 @@ BAR = (
 
 BAR_SMALL = ("app.help", "view.orders", "app.detach")
 """The three keys that stay at 80 columns (design/TUI.md §4)."""
+
+BAR_TINY = ("app.help", "app.detach")
+"""Views and panes are not there on a tiny terminal, so their keys are not shown."""
 
 AREAS: dict[str, str] = {
     "panic": "Panic",

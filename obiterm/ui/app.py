@@ -287,6 +287,8 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     @on(Arrived)
     def _on_arrived(self) -> None:
+        if not self.trade.children:  # the app is closing
+            return
         frame = self.host.delivered(self.attachment.mailbox.take())
         if frame is not None:
             driver = self._driver
@@ -299,7 +301,7 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     @on(Ladder.PricePicked)
     def _on_price_picked(self, message: Ladder.PricePicked) -> None:
-        self.desk.clicked(message.ticks, message.side, message.button)
+        self.desk.clicked(message.ticks, message.ladder.step_ticks, message.side, message.button)
 
     @on(Positions.PositionPicked)
     def _on_position_picked(self, message: Positions.PositionPicked) -> None:

@@ -141,7 +141,7 @@ class Desk:
         instrument = self._cockpit.find_instrument(row.symbol)
         if row.symbol != self._cockpit.symbol or instrument is None:
             self._counter.say(f"that order is on {row.symbol}: press s first", good=False)
-        elif not self._cursor_set or ticks <= 0:
+        elif not self._cursor_set or ticks <= 0 or not self._cockpit.in_step:
             self._counter.say("move the price cursor first: ↑ ↓ Home or a click", good=False)
         else:
             command = RepriceOrder(
@@ -229,21 +229,22 @@ class Desk:
 
     # -- mouse -------------------------------------------------------------------
 
-    def clicked(self, ticks: int, side: Side | None, button: int) -> None:
+    def clicked(self, ticks: int, step: int, side: Side | None, button: int) -> None:
         """Take a click on the ladder.
 
         Left: the cursor goes there; left again at the same price and half places a
-        post-only limit of that half's side. Right: cancel own orders at that price.
+        post-only limit of that half's side. Right: cancel own orders of that row, which is
+        ``step`` ticks high.
         """
         self._cursor_set = True
         if button == RIGHT:
             self._clicked = None
-            for row in self._cockpit.orders_at(ticks):
+            for row in self._cockpit.orders_at(ticks, step):
                 self._cancel(row)
             return
         again = side is not None and self._clicked == (ticks, side)
         self._clicked = None if side is None or button != LEFT else (ticks, side)
-        if again and side is not None and button == LEFT and self._may_trade():
+        if again and side is not None and button == LEFT and self._cockpit.in_step:
             self._clicked = None
             self._place_at(side, ticks)
 
@@ -296,7 +297,7 @@ class Desk:
 
     def _side_at(self, ticks: int) -> Side | None:
         frame = self._cockpit.frame
-        if frame is None or frame.market.symbol != self._cockpit.symbol:
+        if frame is None or not self._cockpit.in_step:
             return None
         doubled_mid = frame.market.bid_ticks + frame.market.ask_ticks
         if doubled_mid == 2 * ticks:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from obiterm.link.messages import Frame, TradeDot
-from obiterm.ui.actions import BAR, BAR_SMALL, BY_NAME, FLATTEN, KILL
+from obiterm.ui.actions import BAR, BAR_SMALL, BAR_TINY, BY_NAME, FLATTEN, KILL
 from obiterm.ui.cadence import PERIOD_NS, Cadence
 from obiterm.ui.keymap import Keymap
 from obiterm.ui.keys import display
@@ -98,7 +98,7 @@ class Painter:
         self._screen.paint(frame, self.context(), kinds)
 
     def _hints(self) -> Sequence[KeyHint]:
-        small = self._screen.size_class in ("small", "tiny")
+        names = {"small": BAR_SMALL, "tiny": BAR_TINY}.get(self._screen.size_class, BAR)
         hints = []
         if self._possible(KILL):
             kill, lead = (display(self._keymap[name][0]) for name in (KILL, FLATTEN))
@@ -106,7 +106,7 @@ class Painter:
             hints.append(KeyHint(f"{lead} X", BY_NAME[FLATTEN].label, "flatten"))
         hints += [
             KeyHint(display(self._keymap[name][0]), BY_NAME[name].label)
-            for name in (BAR_SMALL if small else BAR)
+            for name in names
             if self._possible(name)
         ]
         return hints

@@ -134,19 +134,19 @@ def market_actions() -> tuple[Action, ...]:
             ("up",),
             "view",
             "up",
-            "Move the price cursor a tick up",
+            "Move the price cursor a row up",
             tooltip="In positions, log and strategy the arrows move the choice or scroll.",
         ),
-        Action("cursor.down", ("down",), "view", "down", "Move the price cursor a tick down"),
+        Action("cursor.down", ("down",), "view", "down", "Move the price cursor a row down"),
         Action(
-            "cursor.page-up", ("pageup",), "view", "page_up", "Move the price cursor ten ticks up"
+            "cursor.page-up", ("pageup",), "view", "page_up", "Move the price cursor ten rows up"
         ),
         Action(
             "cursor.page-down",
             ("pagedown",),
             "view",
             "page_down",
-            "Move the price cursor ten ticks down",
+            "Move the price cursor ten rows down",
         ),
         Action("cursor.mid", ("home",), "view", "home", "Put the price cursor on the best bid"),
         Action(

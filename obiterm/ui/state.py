@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from obiterm.core.values import Side
 from obiterm.link.messages import Frame, InstrumentInfo, OrderRow, PositionRow, Welcome
 from obiterm.ui.ending import EndReason
 from obiterm.ui.paint.palette import ColorDepth
@@ -82,16 +83,27 @@ class Cockpit:
         instrument = self.instrument
         return self.account or (instrument.account if instrument else "")
 
-    def orders_at(self, ticks: int) -> list[OrderRow]:
-        """Own working orders of the shown market at a price."""
-        frame = self.frame
-        if frame is None:
+    @property
+    def in_step(self) -> bool:
+        """True when the frame on the screen is of the chosen market."""
+        return self.frame is not None and self.frame.market.symbol == self.symbol
+
+    def orders_at(self, ticks: int, step: int) -> list[OrderRow]:
+        """Own working orders of the shown market in a row of the ladder, ``step`` ticks high.
+
+        As on the ladder, the prices of sells round up to a row and all others down.
+        """
+        if self.frame is None or not self.in_step:
             return []
-        return [
-            row
-            for row in frame.orders
-            if row.symbol == self.symbol and ticks in (row.price_ticks, row.trigger_ticks)
-        ]
+        height = max(1, step)
+        below, above = range(ticks, ticks + height), range(ticks - height + 1, ticks + 1)
+        found = []
+        for order in self.frame.orders:
+            rounds_up = order.side is Side.SELL and order.price_ticks > 0
+            price = order.price_ticks or order.trigger_ticks
+            if order.symbol == self.symbol and price in (above if rounds_up else below):
+                found.append(order)
+        return found
 
     def position(self) -> PositionRow | None:
         """Own position in the shown market, of the trading account if there are several."""

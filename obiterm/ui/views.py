@@ -65,11 +65,11 @@ class Views:
 
     def next_pane(self) -> None:
         """Focus the next pane."""
-        self._stage.trade.focus_next()
+        self._stage.trade.step_focus(forward=True)
 
     def previous_pane(self) -> None:
         """Focus the pane before."""
-        self._stage.trade.focus_previous()
+        self._stage.trade.step_focus(forward=False)
 
     def zoom(self) -> None:
         """Zoom the focused pane, or leave the zoom."""
@@ -133,8 +133,10 @@ class Views:
             self._ladder.cursor_to_mid()
 
     def off(self) -> None:
-        """Let go of the cursor; leave the zoom."""
+        """Let go of the cursor and of a chosen row; leave the zoom."""
         self._desk.cursor_off()
+        self._ladder.cursor_to_mid()
+        self._stage.trade.query_one(Positions).clear_selection()
         self._stage.trade.unzoom()
         self._stage.repaint_panes()
 

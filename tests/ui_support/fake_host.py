@@ -31,6 +31,7 @@ from obiterm.link.messages import (
     Done,
     Frame,
     Hello,
+    History,
     LeaseChanged,
     Leave,
     LogLine,
@@ -87,6 +88,7 @@ class FakeHost:
         self.answer = Done(0, True, "accepted")
         self.pid = os.getpid()
         self._market = MadeUpMarket(levels=120)
+        self._making = threading.Lock()
         self._rate = frames_per_s
         self._panic: PanicPane | None = None
         self._holding = False
@@ -174,7 +176,8 @@ class FakeHost:
 
     def frame(self) -> Frame:
         """Make the next frame."""
-        frame = self._market.frame()
+        with self._making:
+            frame = self._market.frame()
         changes: dict[str, object] = {
             "published_ns": time.time_ns(),
             "panic": self._panic,
@@ -247,7 +250,7 @@ class FakeHost:
                 peer.send(self._welcome())
                 if role in ("screen", "watch"):
                     peer.send(LogLines(lines=self._past()))
-                    peer.send(self._market.history(120))
+                    peer.send(self._history(120))
                     peer.send(self.frame())
                 self._peers.append(peer)
             case Request(request_id=request_id, command=command):
@@ -262,6 +265,17 @@ class FakeHost:
             case Watch():
                 pass
 
+    def _history(self, columns: int) -> History:
+        """Return past columns that end now."""
+        with self._making:
+            made = self._market.history(columns)
+        now_ns = time.time_ns()
+        stamped = [
+            msgspec.structs.replace(column, at_ns=now_ns - (columns - place) * 250_000_000)
+            for place, column in enumerate(made.columns)
+        ]
+        return History(made.symbol, stamped, made.last)
+
     def _act(self, command: AnyCommand) -> None:
         if isinstance(command, HoldFire):
             self._holding = True
@@ -271,7 +285,7 @@ class FakeHost:
                 PanicAccount(
                     pane.name, done or not place, 7, 0 if done or not place else -1, 0, 2, 142.0, ""
                 )
-                for place, pane in enumerate(self._market.frame().accounts)
+                for place, pane in enumerate(self.frame().accounts)
             ]
             flatten = isinstance(command, EmergencyExit)
             if self._panic is None or self._panic.flatten != flatten:

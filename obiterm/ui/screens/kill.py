@@ -60,7 +60,7 @@ class KillModal(Modal[KillAnswer]):
         """Show the panic part of a frame."""
         self._last_frame, self._paint_context = frame, context
         panic = frame.panic
-        if panic is None or not self.is_mounted:
+        if panic is None or not self.query(Box):  # not there yet, or being removed
             return
         palette = context.palette
         title = " ▲ EMERGENCY EXIT " if panic.flatten else " ▲ KILL SWITCH LATCHED "

@@ -63,9 +63,9 @@ class TinyView(RowPane):
         parts: list[Span] = [
             (f" {word} {risk.armed}/{risk.accounts} ", style(palette.bg, colour, True)),
         ]
-        for one in frame.accounts:
-            alive = style(palette.ok if one.link == "up" else palette.hot, palette.bg)
-            parts.append((f" {clean(one.name)} {one.environment.value} {one.link}", alive))
+        up = sum(one.link == "up" for one in frame.accounts)
+        alive = style(palette.ok if up == len(frame.accounts) else palette.hot, palette.bg)
+        parts.append((f"  links {up}/{len(frame.accounts)} up", alive))
         return _fitted(parts, width, style(palette.text, palette.bg))
 
     @staticmethod

@@ -11,7 +11,7 @@ from typing import Literal
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.events import DescendantFocus, Resize
+from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -131,11 +131,20 @@ class TradeScreen(Screen[None], inherit_bindings=False):
         for pane in self.query(".-zoomed"):
             pane.remove_class("-zoomed")
 
-    def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """Let the zoom follow the focus."""
-        if self.has_class("-zoom") and isinstance(event.widget, RowPane):
-            self.unzoom()
-            event.widget.focus()
+    def step_focus(self, *, forward: bool) -> None:
+        """Focus the next pane or the one before; a zoom goes with it."""
+        if not self.has_class("-zoom"):
+            self._step(forward=forward)
+            return
+        self.unzoom()
+        self.call_after_refresh(self._step, forward=forward, zoom=True)
+
+    def _step(self, *, forward: bool, zoom: bool = False) -> None:
+        if forward:
+            self.focus_next()
+        else:
+            self.focus_previous()
+        if zoom:
             self.toggle_zoom()
 
     def _keep_focus_visible(self) -> None:
