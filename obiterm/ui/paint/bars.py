@@ -48,9 +48,8 @@ def bar_left(eighths: int, width: int, colour: str, ground: str) -> list[Span]:
 
 def gauge(share: float, width: int, filled: Style, rest: Style) -> list[Span]:
     """Return a thin line gauge; a share that is not zero shows at least one cell."""
-    if not math.isfinite(share):
-        share = 0.0
-    cells = min(max(round(share * width), 1 if share > 0 else 0), width)
+    share = min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
+    cells = max(round(share * width), 1 if share > 0 else 0)
     return [("━" * cells, filled), ("─" * (width - cells), rest)]
 
 
