@@ -27,7 +27,7 @@ _INNER = 0.6
 """Share of the height in which the price may wander without a new centre."""
 _STEP_BACK = 20
 """A clock that goes back further than this starts a new map."""
-_REACH = 5
+_REACH = 3
 """Buckets that a column keeps, in heights of the window."""
 
 
@@ -182,7 +182,8 @@ class HeatModel:
         self.columns = [merged[slot] for slot in sorted(merged) if slot < newest][-KEEP:]
         if not self.bucket and self.half_rows:
             self._choose(_depth_of(self.columns[-1]) if self.columns else _NOTHING, math.nan)
-        self.regroup()
+        else:
+            self.regroup()
         return True
 
     def _reset(self, symbol: str) -> None:
@@ -221,6 +222,7 @@ class HeatModel:
         newest = self._newest()
         if newest is not None and not self.bucket:
             self._choose(_depth_of(newest), math.nan)
+            return
         self.centre()
         self.regroup()
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import obiterm
 from obiterm.core.errors import ConfigError, UsageError
 from obiterm.ui.theme import DEFAULT_THEME, builtin_dir, load_themes, parse_theme, to_textual
 
@@ -31,6 +36,25 @@ def test_the_product_brings_its_themes() -> None:
     assert themes.problems == ()
     assert themes.get(DEFAULT_THEME).bg == "#06060f"
     assert builtin_dir().joinpath("night-city.toml").is_file()
+
+
+def test_themes_inside_an_installed_package_are_found(tmp_path: Path) -> None:
+    checkout = Path(obiterm.__file__).resolve().parent
+    shutil.copytree(checkout, tmp_path / "obiterm", ignore=shutil.ignore_patterns("__pycache__"))
+    shipped = tmp_path / "obiterm" / "_data" / "themes"
+    shipped.mkdir(parents=True)
+    (shipped / "only-here.toml").write_bytes(_toml("only-here"))
+    code = "from obiterm.ui.theme import load_themes; print(*load_themes().palettes)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == ["only-here"]
 
 
 def test_six_colours_make_a_theme() -> None:
