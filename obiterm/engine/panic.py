@@ -13,7 +13,7 @@ from decimal import Decimal
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_MS, ClientOrderId, RunId, Side, Symbol
+from obiterm.core.values import NS_PER_MS, ClientOrderId, OrderRole, RunId, Side, Symbol
 from obiterm.engine.gateway import Gateway
 from obiterm.trading.desk import PANIC
 from obiterm.trading.ids import make_client_id
@@ -159,4 +159,4 @@ class PanicPath:
         return ""
 
     def _id(self, symbol: Symbol) -> ClientOrderId:
-        return make_client_id(self._run_id, self._number, PANIC, f"p{symbol[:5]}")
+        return make_client_id(self._run_id, self._number, OrderRole.PANIC, PANIC, f"p{symbol[:5]}")

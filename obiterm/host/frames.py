@@ -97,7 +97,7 @@ def account_pane(engine: AccountEngine, now_ns: int) -> AccountPane:
         link=link,
         round_trip_ms=sorted(trips)[len(trips) // 2] if trips else math.nan,
         equity_quote=float(_equity(engine)),
-        day_pnl_quote=float(gate.day_result_quote(now_ns)),
+        day_pnl_quote=float(gate.day_result_quote),
         note=engine.trouble,
     )
 
@@ -253,7 +253,7 @@ def risk_pane(
     for engine in engines:
         gate = engine.kernel.gate
         limits = engine.kernel.setup.limits
-        loss = -float(gate.day_result_quote(now_ns)) / float(limits.max_daily_loss)
+        loss = -float(gate.day_result_quote) / float(limits.max_daily_loss)
         day_loss = max(day_loss, loss)
         if limits.max_exposure_notional:
             used = float(gate.exposure_quote() / limits.max_exposure_notional)

@@ -26,6 +26,7 @@ from obiterm.core.effects import (
     Verb,
 )
 from obiterm.core.events import (
+    AccountReconciled,
     CancelRefused,
     Commanded,
     DepthChanged,
@@ -204,8 +205,23 @@ class SimulatedRun:
                 )
             case Note():
                 self.signals += effect.verb is Verb.SIGNAL
-            case Reconcile() | _:
+            case Reconcile():
+                self._later(arrives_ns, self._reconcile)
+            case _:
                 return
+
+    def _reconcile(self, now_ns: int) -> None:
+        """Tell the venue's whole word; fills are told as they happen, so none is missing."""
+        balances = self._venue.balances(self._account)
+        self._answer(
+            AccountReconciled(
+                balances=[(asset, free, locked) for asset, (free, locked) in balances.items()],
+                open_orders=[
+                    translate.live_order(order) for order in self._venue.open_orders(self._account)
+                ],
+                received_ns=now_ns + ORDER_LATENCY_NS,
+            )
+        )
 
     def _snapshot(self, symbol: Symbol, now_ns: int) -> None:
         self._step(translate.snapshot(self._venue, symbol, now_ns), now_ns)

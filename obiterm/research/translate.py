@@ -14,7 +14,7 @@ from obiterm.core.events import (
     Traded,
 )
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import OrderIntent
+from obiterm.core.orders import LiveOrder, OrderIntent
 from obiterm.core.values import (
     ClientOrderId,
     MarketKind,
@@ -117,6 +117,22 @@ def reported(order: Order, now_ns: int) -> OrderReported:
         event_ns=order.updated_ns,
         received_ns=now_ns,
         code=order.expiry_reason,
+    )
+
+
+def live_order(order: Order) -> LiveOrder:
+    """Return an order that rests."""
+    return LiveOrder(
+        symbol=Symbol(order.symbol),
+        client_id=ClientOrderId(order.client_id),
+        venue_id=VenueOrderId(str(order.order_id)),
+        side=order.side,
+        kind=_KINDS.get(order.kind, OrderKind.STOP_MARKET),
+        lots=order.lots,
+        filled_lots=order.filled_lots,
+        price_ticks=order.price_ticks,
+        trigger_ticks=order.trigger_ticks,
+        created_ns=order.created_ns,
     )
 
 

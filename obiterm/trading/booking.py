@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 
 from obiterm.core.effects import Effect, Note, Verb
@@ -36,31 +34,36 @@ def book_fill(event: Filled, gate: Gatekeeper, now_ns: int) -> list[Effect]:
 
 
 def _shares(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, Filled]]:
-    """Split a close by hand or panic over the owners whose position it closes."""
+    """Split a close by hand or panic over the owners whose position it closes.
+
+    What is left over is the human's own. Each owner appears once, since a position
+    takes a trade id once.
+    """
     if owner not in (MANUAL, PANIC):
         return [(owner, event)]
     left = event.lots
-    shares: list[tuple[str, Filled]] = []
+    lots_of: dict[str, int] = {}
     owners = sorted(
         (name for name, symbol in gate.positions if symbol == event.symbol),
         key=lambda name: (name != MANUAL, name),
     )
     for name in owners:
-        lots = gate.position(name, event.symbol).lots
-        if lots * event.side.sign >= 0:
-            continue
-        part = min(left, abs(lots))
+        held = gate.position(name, event.symbol).lots
+        part = min(left, abs(held)) if held * event.side.sign < 0 else 0
         if part:
-            shares.append((name, _part(event, part)))
+            lots_of[name] = part
             left -= part
     if left:
-        shares.append((MANUAL, _part(event, left)))
-    return shares
+        lots_of[MANUAL] = lots_of.get(MANUAL, 0) + left
+    return _parts(event, lots_of)
 
 
-def _part(event: Filled, lots: int) -> Filled:
-    if lots == event.lots:
-        return event
-    return msgspec.structs.replace(
-        event, lots=lots, fee=event.fee * Decimal(lots) / Decimal(event.lots)
-    )
+def _parts(event: Filled, lots_of: dict[str, int]) -> list[tuple[str, Filled]]:
+    """Divide a fill; the last part takes the rest of the fee, so that no cent is lost."""
+    parts: list[tuple[str, Filled]] = []
+    fee_left = event.fee
+    for number, (name, lots) in enumerate(lots_of.items(), start=1):
+        fee = fee_left if number == len(lots_of) else event.fee * lots / event.lots
+        fee_left -= fee
+        parts.append((name, msgspec.structs.replace(event, lots=lots, fee=fee)))
+    return parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from obiterm.core.effects import Effect, Note, Query, Reconcile, Verb
+from obiterm.core.effects import Cancel, Effect, Note, Query, Reconcile, Verb
 from obiterm.core.events import (
     AccountReconciled,
     CancelRefused,
@@ -18,37 +18,24 @@ from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent
 from obiterm.core.values import (
     NS_PER_MS,
-    NS_PER_S,
     ClientOrderId,
     OrderKind,
-    OrderRole,
     OrderState,
-    Side,
     Symbol,
 )
-from obiterm.trading.ids import read_client_id, short_name
+from obiterm.trading.adoption import MANUAL, PANIC, Adopter, as_live
+from obiterm.trading.fill_log import FillLog
+from obiterm.trading.ids import read_client_id
 from obiterm.trading.order_states import TrackedOrder
+from obiterm.trading.questions import ASK_AGAIN_NS, Questions, may_still_arrive
 
-MANUAL = "manual"
-PANIC = "panic"
+__all__ = ["MANUAL", "PANIC", "RESTING", "Desk"]
 
-_ASK_AGAIN_NS = 1 * NS_PER_S
-"""How long to wait between two questions about an order."""
-_ANSWER_DUE_NS = 3 * NS_PER_S
-"""An order or a cancel without an answer is asked about after this time."""
-_GONE_AFTER_NS = 6 * NS_PER_S
-"""The venue refuses a request older than its window (5 s): after this it cannot appear (§3.1)."""
-_FILLS_DUE_NS = 1 * NS_PER_S
-"""Fills that were told of but did not come are fetched after this time."""
+RESTING = frozenset({OrderState.OPEN, OrderState.PARTIAL})
+"""States in which the venue holds the order and a cancel is meaningful."""
+
 _FINAL_KEPT = 2_000
 """Final orders remembered, so that late and repeated reports are recognised."""
-
-_ROLE_OF_TAG = {
-    "entry": OrderRole.ENTRY,
-    "stop": OrderRole.STOP,
-    "tp": OrderRole.TAKE_PROFIT,
-    "exit": OrderRole.EXIT,
-}
 
 
 class Desk:
@@ -56,13 +43,12 @@ class Desk:
 
     def __init__(self, instruments: dict[Symbol, Instrument], owners: list[str]) -> None:
         self._instruments = instruments
-        self._owners = {short_name(owner): owner for owner in [*owners, MANUAL, PANIC]}
+        self._adopter = Adopter(owners)
         self._live: dict[ClientOrderId, TrackedOrder] = {}
         self._final: dict[ClientOrderId, TrackedOrder] = {}
-        self._seen_lots: dict[ClientOrderId, int] = {}
-        self._trade_ids: dict[Symbol, set[int]] = {}
-        self._asked_ns: dict[ClientOrderId, int] = {}
-        self._owed_ns: dict[ClientOrderId, int] = {}
+        self._stand_ins: set[ClientOrderId] = set()
+        self._fills = FillLog()
+        self._questions = Questions()
         self.foreign: dict[ClientOrderId, LiveOrder] = {}
         """Open orders of other programs or people: shown, never touched (T52)."""
 
@@ -87,16 +73,23 @@ class Desk:
         """Return how many orders are not final."""
         return len(self._live)
 
-    def fills_owed(self, symbol: Symbol, owner: str) -> bool:
+    def fills_owed(self, symbol: Symbol, owner: str | None = None) -> bool:
         """Return whether the venue told of more filled size than its fills have shown so far.
 
-        Deciding before the fills are here would act on an old position.
+        Deciding before the fills are here would act on an old position. Without ``owner``
+        the whole account is meant.
         """
-        for client_id in self._owed_ns:
+        for client_id in self._fills.debtors:
             order = self.get(client_id)
-            if order and order.intent.symbol == symbol and order.intent.owner == owner:
+            if order is None or order.intent.symbol != symbol:
+                continue
+            if owner is None or order.intent.owner == owner:
                 return True
         return False
+
+    def on_the_way(self, now_ns: int) -> int:
+        """Return how many orders may yet reach the venue's book unseen by us."""
+        return sum(may_still_arrive(order, now_ns) for order in self._live.values())
 
     # -- changes that we make -------------------------------------------------------
 
@@ -107,90 +100,94 @@ class Desk:
         order.updated_ns = now_ns
         self._live[approved.intent.client_id] = order
 
-    def cancelling(self, order: TrackedOrder, now_ns: int) -> None:
-        """Book that a cancel goes out."""
+    def cancel(self, order: TrackedOrder, now_ns: int) -> Cancel:
+        """Book that a cancel goes out, and return it."""
         order.advance(OrderState.CANCELLING, now_ns)
-        order.cancel_sent_ns = now_ns
+        return Cancel(
+            symbol=order.intent.symbol,
+            client_id=order.intent.client_id,
+            venue_id=order.venue_id,
+        )
 
     # -- the venue's word -------------------------------------------------------------
 
     def reported(self, event: OrderReported, now_ns: int) -> list[Effect]:
         """Take the venue's state of one order."""
-        order = self.get(event.client_id)
+        client_id = event.client_id
+        order = self._told_of(event)
         if order is None:
-            order = self._adopt(event)
-            if order is None:
-                return []
+            return []
         before = order.state
-        if not order.advance(
+        news = order.advance(
             event.state,
             now_ns,
             venue_id=event.venue_id,
             filled_lots=event.filled_lots,
             code=event.code,
             text=event.text,
-        ):
+        )
+        self._fills.told(client_id, order.filled_lots, now_ns)
+        overtaken = event.state in RESTING and order.state is OrderState.CANCELLING
+        if not overtaken and order.state is not OrderState.UNKNOWN:
+            self._questions.settled(client_id)
+        if not news:
             return []
-        self._asked_ns.pop(event.client_id, None)
-        if order.filled_lots > self._seen_lots.get(event.client_id, 0):
-            self._owed_ns.setdefault(event.client_id, now_ns)
         effects = self._note_change(order, before, now_ns)
         if order.state.is_final:
-            self._retire(event.client_id)
+            self._retire(client_id)
+        elif before is OrderState.CANCELLING and order.state in RESTING:
+            effects.append(self.cancel(order, now_ns))  # a cancel that was lost is sent again (T22)
         return effects
 
     def filled(self, event: Filled) -> TrackedOrder | None:
         """Take one fill; return its order, or ``None`` when it is foreign or known already."""
-        known = self._trade_ids.setdefault(event.symbol, set())
-        if event.trade_id in known:
+        if self._fills.is_known(event):
             return None
-        order = self.get(event.client_id)
+        client_id = event.client_id
+        order = self.get(client_id) or self._stand_in(event)
         if order is None:
-            parts = read_client_id(event.client_id)
-            if parts is None:
-                return None
-            order = self._adopted(
-                event.client_id, event.symbol, event.side, OrderKind.MARKET, event.lots, 0, 0
-            )
-            self._final[event.client_id] = order
-            order.state = OrderState.FILLED
-        known.add(event.trade_id)
-        seen = self._seen_lots.get(event.client_id, 0) + event.lots
-        self._seen_lots[event.client_id] = seen
+            return None
+        seen = self._fills.book(event)
+        if client_id in self._stand_ins:
+            seen = min(seen, order.intent.lots)
         order.filled_lots = max(order.filled_lots, seen)
-        if seen >= order.filled_lots:
-            self._owed_ns.pop(event.client_id, None)
         return order
 
     def refused(self, event: OrderRefused, now_ns: int) -> list[Effect]:
         """Take a refusal: the order does not exist at the venue."""
         order = self._live.get(event.client_id)
-        if order is None:
-            return []
+        if order is None or order.venue_id is not None:
+            return []  # the venue has shown the order: the refusal is of another copy of it
         order.advance(OrderState.REJECTED, now_ns, code=event.code, text=event.text)
         self._retire(event.client_id)
         return [self._note(order, Verb.REJECT, f"{event.text} {event.code}".strip(), now_ns)]
 
     def outcome_lost(self, event: OrderOutcomeLost, now_ns: int) -> list[Effect]:
-        """Take a missing answer: ask by client id, never send again (T6 T7)."""
+        """Take a missing answer: ask by client id, never send again (T6 T7).
+
+        An order that the stream has confirmed is not lost (T37).
+        """
         order = self._live.get(event.client_id)
-        if order is None or not order.advance(OrderState.UNKNOWN, now_ns, text=event.text):
+        if order is None or order.venue_id is not None:
             return []
-        self._asked_ns[event.client_id] = now_ns
+        if not order.advance(OrderState.UNKNOWN, now_ns, text=event.text):
+            return []
+        self._questions.asked(event.client_id, now_ns)
         return [
             self._note(order, Verb.UNKNOWN, f"{event.text}: asking the venue", now_ns),
             Query(symbol=event.symbol, client_id=event.client_id),
         ]
 
     def not_found(self, event: OrderNotFound, now_ns: int) -> list[Effect]:
-        """Take the venue's word that it has no such order (T8)."""
+        """Take the venue's word that it has no such order (T8).
+
+        It proves nothing while the request may still be on its way: the question stays open.
+        """
         order = self._live.get(event.client_id)
         if order is None:
             return []
-        if now_ns - order.sent_ns < _GONE_AFTER_NS and order.state in (
-            OrderState.UNKNOWN,
-            OrderState.SENT,
-        ):
+        if may_still_arrive(order, now_ns):
+            self._questions.asked(event.client_id, now_ns)
             return []
         confirmed = order.venue_id is not None
         final = OrderState.CANCELLED if confirmed else OrderState.REJECTED
@@ -203,147 +200,126 @@ class Desk:
 
     def cancel_refused(self, event: CancelRefused, now_ns: int) -> list[Effect]:
         """Take a refused cancel: the order is probably final, so ask."""
-        order = self._live.get(event.client_id)
-        if order is None:
+        if event.client_id not in self._live:
             return []
-        self._asked_ns[event.client_id] = now_ns
+        self._questions.asked(event.client_id, now_ns)
         return [Query(symbol=event.symbol, client_id=event.client_id)]
 
     def reconciled(self, event: AccountReconciled, now_ns: int) -> list[Effect]:
-        """Compare with the venue's list of open orders; the venue wins."""
+        """Compare with the venue's list of open orders; the venue wins.
+
+        The trades up to that list must have been delivered before.
+        """
         effects: list[Effect] = []
         at_venue = {order.client_id: order for order in event.open_orders}
         self.foreign = {
             client_id: order
             for client_id, order in at_venue.items()
-            if self.get(client_id) is None and read_client_id(client_id) is None
+            if read_client_id(client_id) is None
         }
-        for client_id, order in at_venue.items():
-            if self.get(client_id) is None and client_id not in self.foreign:
-                effects += self._adopt_live(order, now_ns)
-        for client_id, tracked in self._live.items():
-            settled = now_ns - tracked.updated_ns > _ASK_AGAIN_NS
-            if client_id not in at_venue and settled and client_id not in self._asked_ns:
-                self._asked_ns[client_id] = now_ns
-                effects.append(Query(symbol=tracked.intent.symbol, client_id=client_id))
+        for client_id, told in at_venue.items():
+            if client_id in self.foreign:
+                continue
+            if client_id in self._final:
+                effects += self._doubt_end(client_id, now_ns)
+            elif client_id not in self._live or client_id in self._stand_ins:
+                effects += self._adopt(told, now_ns)
+        for client_id, order in self._live.items():
+            settled = now_ns - order.updated_ns > ASK_AGAIN_NS
+            if client_id not in at_venue and settled and not self._questions.is_open(client_id):
+                effects.append(self._ask(order, now_ns))
         return effects
 
     def overdue(self, now_ns: int) -> list[Effect]:
         """Return questions about orders whose answer is late (called on each tick)."""
-        effects: list[Effect] = []
-        for client_id, order in self._live.items():
-            if order.state is OrderState.UNKNOWN:
-                due = self._asked_ns.get(client_id, 0) + _ASK_AGAIN_NS
-            elif order.state is OrderState.SENT:
-                due = max(
-                    order.sent_ns + _ANSWER_DUE_NS, self._asked_ns.get(client_id, 0) + _ASK_AGAIN_NS
-                )
-            elif order.state is OrderState.CANCELLING:
-                due = max(
-                    order.cancel_sent_ns + _ANSWER_DUE_NS,
-                    self._asked_ns.get(client_id, 0) + _ASK_AGAIN_NS,
-                )
-            else:
-                continue
-            if now_ns >= due:
-                self._asked_ns[client_id] = now_ns
-                effects.append(Query(symbol=order.intent.symbol, client_id=client_id))
-        late = [cid for cid, since in self._owed_ns.items() if now_ns - since > _FILLS_DUE_NS]
-        if late:
-            for client_id in late:
-                self._owed_ns[client_id] = now_ns
+        effects: list[Effect] = [
+            self._ask(order, now_ns)
+            for order in self._live.values()
+            if self._questions.is_due(order, now_ns)
+        ]
+        fills = self._fills.overdue(now_ns)
+        if fills.fetch:
             effects.append(Reconcile(reason="fills are missing"))
+        for client_id in fills.given_up:
+            order = self.get(client_id)
+            if order is not None:
+                text = "the venue does not show all fills: check the position"
+                effects.append(self._note(order, Verb.RISK, text, now_ns))
         return effects
 
     # -- inside -------------------------------------------------------------------------
 
+    def _told_of(self, event: OrderReported) -> TrackedOrder | None:
+        """Return the order of a report: known, or now adopted; ``None`` when it is foreign."""
+        client_id = event.client_id
+        order = self.get(client_id)
+        if order is not None and client_id not in self._stand_ins:
+            return order
+        adopted = self._adopter.from_report(event)
+        if adopted is None:
+            if event.state.is_final:
+                self.foreign.pop(client_id, None)
+            else:
+                self.foreign[client_id] = as_live(event)
+            return None
+        self._stand_ins.discard(client_id)
+        self._live[client_id] = adopted
+        return adopted
+
+    def _stand_in(self, fill: Filled) -> TrackedOrder | None:
+        """Book an order of ours of which only a fill is known, and want to know the rest."""
+        order = self._adopter.from_fill(fill)
+        if order is None:
+            return None
+        self._live[fill.client_id] = order
+        self._stand_ins.add(fill.client_id)
+        self._questions.wanted(fill.client_id)
+        return order
+
+    def _adopt(self, told: LiveOrder, now_ns: int) -> list[Effect]:
+        order = self._adopter.from_list(told)
+        if order is None:
+            return []
+        self._stand_ins.discard(told.client_id)
+        self._questions.settled(told.client_id)
+        self._live[told.client_id] = order
+        self._fills.inherit(told.client_id, told.filled_lots)
+        state = OrderState.PARTIAL if told.filled_lots else OrderState.OPEN
+        order.advance(state, now_ns, venue_id=told.venue_id, filled_lots=told.filled_lots)
+        text = f"adopted from the venue: {self.describe(order.intent)}"
+        return [self._note(order, Verb.INFO, text, now_ns)]
+
+    def _doubt_end(self, client_id: ClientOrderId, now_ns: int) -> list[Effect]:
+        """Ask about an order that the venue lists although we booked its end (T6).
+
+        A list that left before the end was told is no contradiction.
+        """
+        order = self._final[client_id]
+        if now_ns - order.updated_ns <= ASK_AGAIN_NS:
+            return []
+        if not order.advance(OrderState.UNKNOWN, now_ns):
+            return []
+        del self._final[client_id]
+        self._live[client_id] = order
+        note = self._note(order, Verb.UNKNOWN, "the venue still has it: asking", now_ns)
+        return [note, self._ask(order, now_ns)]
+
+    def _ask(self, order: TrackedOrder, now_ns: int) -> Query:
+        client_id = order.intent.client_id
+        self._questions.asked(client_id, now_ns)
+        return Query(symbol=order.intent.symbol, client_id=client_id)
+
     def _retire(self, client_id: ClientOrderId) -> None:
+        self._questions.settled(client_id)
+        self._stand_ins.discard(client_id)
         order = self._live.pop(client_id, None)
-        self._asked_ns.pop(client_id, None)
         if order is None:
             return
         self._final[client_id] = order
         if len(self._final) > _FINAL_KEPT:
             oldest = next(iter(self._final))
             del self._final[oldest]
-            self._seen_lots.pop(oldest, None)
-
-    def _adopt(self, event: OrderReported) -> TrackedOrder | None:
-        if read_client_id(event.client_id) is None:
-            self._track_foreign(event)
-            return None
-        order = self._adopted(
-            event.client_id,
-            event.symbol,
-            event.side,
-            event.kind,
-            event.lots,
-            event.price_ticks,
-            event.trigger_ticks,
-        )
-        self._live[event.client_id] = order
-        return order
-
-    def _adopt_live(self, live: LiveOrder, now_ns: int) -> list[Effect]:
-        order = self._adopted(
-            live.client_id,
-            live.symbol,
-            live.side,
-            live.kind,
-            live.lots,
-            live.price_ticks,
-            live.trigger_ticks,
-        )
-        self._live[live.client_id] = order
-        state = OrderState.PARTIAL if live.filled_lots else OrderState.OPEN
-        order.advance(state, now_ns, venue_id=live.venue_id, filled_lots=live.filled_lots)
-        self._seen_lots[live.client_id] = live.filled_lots
-        return [self._note(order, Verb.INFO, "adopted from the venue", now_ns)]
-
-    def _adopted(
-        self,
-        client_id: ClientOrderId,
-        symbol: Symbol,
-        side: Side,
-        kind: OrderKind,
-        lots: int,
-        price_ticks: int,
-        trigger_ticks: int,
-    ) -> TrackedOrder:
-        parts = read_client_id(client_id)
-        short, tag = (parts[2], parts[3]) if parts else (MANUAL, "")
-        owner = self._owners.get(short, MANUAL)
-        role = _ROLE_OF_TAG.get(tag, OrderRole.MANUAL)
-        intent = OrderIntent(
-            client_id=client_id,
-            symbol=symbol,
-            side=side,
-            kind=kind,
-            lots=lots,
-            role=OrderRole.PANIC if owner == PANIC else role,
-            owner=owner,
-            tag=tag,
-            price_ticks=price_ticks,
-            trigger_ticks=trigger_ticks,
-        )
-        return TrackedOrder(intent=intent, state=OrderState.UNKNOWN)
-
-    def _track_foreign(self, event: OrderReported) -> None:
-        if event.state.is_final:
-            self.foreign.pop(event.client_id, None)
-            return
-        self.foreign[event.client_id] = LiveOrder(
-            symbol=event.symbol,
-            client_id=event.client_id,
-            venue_id=event.venue_id,
-            side=event.side,
-            kind=event.kind,
-            lots=event.lots,
-            filled_lots=event.filled_lots,
-            price_ticks=event.price_ticks,
-            trigger_ticks=event.trigger_ticks,
-            created_ns=event.event_ns,
-        )
+            self._fills.forget(oldest)
 
     def _note_change(self, order: TrackedOrder, before: OrderState, now_ns: int) -> list[Effect]:
         state = order.state

@@ -32,11 +32,13 @@ def compare(wishes: Iterable[Wish], live: Iterable[TrackedOrder]) -> Difference:
     """Return the difference between ``wishes`` and the live orders of one owner.
 
     ``live`` holds only orders that are not final. An order whose outcome or cancel
-    is pending blocks its tag, so that an intent has at most one live order (T7).
+    is pending blocks its tag, so that an intent has at most one live order (T7); of
+    several under one tag, as a storm or a restart can leave them, one stays (T51).
     """
     wanted = _effective(wishes)
-    by_tag = {order.intent.tag: order for order in live}
-    exiting = any(wish.role is OrderRole.EXIT for wish in wanted)
+    by_tag: dict[str, list[TrackedOrder]] = {}
+    for order in live:
+        by_tag.setdefault(order.intent.tag, []).append(order)
     keep: list[TrackedOrder] = []
     cancel: list[TrackedOrder] = []
     place: list[Wish] = []
@@ -44,21 +46,31 @@ def compare(wishes: Iterable[Wish], live: Iterable[TrackedOrder]) -> Difference:
     tags = set()
     for wish in wanted:
         tags.add(wish.tag)
-        order = by_tag.get(wish.tag)
-        if order is None:
-            blocked = exiting and any(o.intent.tag != wish.tag for o in by_tag.values())
-            (waiting if blocked else place).append(wish)
-        elif order.state not in _SETTLED:
+        orders = by_tag.get(wish.tag)
+        if orders is None:
+            (waiting if _binds_coins(wish, by_tag) else place).append(wish)
+            continue
+        settled = [order for order in orders if order.state in _SETTLED]
+        fitting = next((order for order in settled if satisfies(order, wish)), None)
+        cancel.extend(order for order in settled if order is not fitting)
+        if fitting is None:
             waiting.append(wish)
-        elif satisfies(order, wish):
-            keep.append(order)
         else:
-            cancel.append(order)
-            waiting.append(wish)
-    cancel.extend(
-        order for tag, order in by_tag.items() if tag not in tags and order.state in _SETTLED
-    )
+            keep.append(fitting)
+    for tag, orders in by_tag.items():
+        if tag not in tags:
+            cancel.extend(order for order in orders if order.state in _SETTLED)
     return Difference(tuple(keep), tuple(cancel), tuple(place), tuple(waiting))
+
+
+def _binds_coins(wish: Wish, by_tag: dict[str, list[TrackedOrder]]) -> bool:
+    """Return whether an exit has to wait for orders that would sell the same coins (T45)."""
+    return wish.role is OrderRole.EXIT and any(
+        order.intent.side is wish.side
+        for tag, orders in by_tag.items()
+        if tag != wish.tag
+        for order in orders
+    )
 
 
 def satisfies(order: TrackedOrder, wish: Wish) -> bool:

@@ -28,24 +28,50 @@ from obiterm.core.events import (
     TopChanged,
     Traded,
 )
-from obiterm.core.values import NS_PER_S, OrderState, Symbol, TradingState
+from obiterm.core.values import (
+    NS_PER_MS,
+    NS_PER_S,
+    OrderRole,
+    OrderState,
+    Symbol,
+    TradingState,
+)
 from obiterm.market.book import Applied
 from obiterm.market.state import MarketState
 from obiterm.trading.booking import book_fill
-from obiterm.trading.desk import Desk
+from obiterm.trading.day_loss import DayLoss
+from obiterm.trading.desk import RESTING, Desk
 from obiterm.trading.gatekeeper import Gatekeeper
 from obiterm.trading.manual import ManualDesk
+from obiterm.trading.order_states import TrackedOrder
 from obiterm.trading.runner import Runner
 from obiterm.trading.setup import AccountSetup
 
 _RESYNC_AGAIN_NS = 2 * NS_PER_S
 """A snapshot that did not come is asked for again after this time."""
+_RESYNC_OLD_NS = 250 * NS_PER_MS
+"""After one that was older than the changes that wait, the venue gets this time."""
 _RECONCILE_EVERY_NS = 30 * NS_PER_S
 """The venue's word is fetched at least this often (binance.md §16)."""
 
 
 class Kernel:
-    """The deciding core of one account."""
+    """The deciding core of one account.
+
+    Strategies act only while the account is *in sight*: its stream is up and the venue's
+    word on orders, fills and balances was taken since it came up. Otherwise a fill could
+    go unseen, so entries are withdrawn and nothing else is touched; start-up is the same.
+
+    Attributes:
+        setup: what it was built from.
+        markets: book, candles and flow by symbol.
+        desk: our orders.
+        gate: what decides whether an order may leave; holds state, balances, positions.
+        runners: the strategy instances.
+        feeds: stream name to whether it is up.
+        in_sight: whether strategies may act.
+        last_result: outcome of the last ``Commanded`` event, for whoever asked.
+    """
 
     def __init__(self, setup: AccountSetup) -> None:
         self.setup = setup
@@ -62,8 +88,9 @@ class Kernel:
         ]
         self.manual = ManualDesk(self.gate, self.runners)
         self.feeds: dict[str, bool] = {}
+        self.in_sight = False
         self.last_result: tuple[bool, str] = (True, "")
-        """Outcome of the last ``Commanded`` event, for whoever asked."""
+        self._day_loss = DayLoss(setup.limits.max_daily_loss)
         self._runners_of: dict[Symbol, list[Runner]] = {symbol: [] for symbol in self.markets}
         for runner in self.runners:
             self._runners_of[runner.symbol].append(runner)
@@ -102,10 +129,7 @@ class Kernel:
             case FeedChanged():
                 return self._on_feed(event, now_ns)
             case AccountReconciled():
-                self._reconciled_ns = now_ns
-                for asset, free, locked in event.balances:
-                    self.gate.balances[asset] = (free, locked)
-                return self.desk.reconciled(event, now_ns) + self._decide_all(now_ns)
+                return self._on_reconciled(event, now_ns)
             case _:
                 return self._on_order_event(event, now_ns)
 
@@ -114,10 +138,14 @@ class Kernel:
     def _on_depth(self, event: DepthChanged | DepthSnapshotted, now_ns: int) -> list[Effect]:
         market = self.markets[event.symbol]
         outcome = market.apply(event)
+        asked_ns = self._resync_ns.get(event.symbol, -_RESYNC_AGAIN_NS)
         if outcome is Applied.GAP:
+            if isinstance(event, DepthSnapshotted) and now_ns - asked_ns < _RESYNC_OLD_NS:
+                self._resync_ns[event.symbol] = asked_ns + _RESYNC_OLD_NS - _RESYNC_AGAIN_NS
+                return []  # the next change asks
             return self._ask_snapshot(event.symbol, "gap in update ids", now_ns)
         if outcome is Applied.BUFFERED:
-            if now_ns - self._resync_ns.get(event.symbol, -_RESYNC_AGAIN_NS) >= _RESYNC_AGAIN_NS:
+            if now_ns - asked_ns >= _RESYNC_AGAIN_NS:
                 return self._ask_snapshot(event.symbol, "no snapshot yet", now_ns)
             return []
         if outcome is Applied.IGNORED:
@@ -151,27 +179,25 @@ class Kernel:
         ]
         if event.stream == "market":
             for symbol, market in self.markets.items():
-                market.book.reset()
+                market.reset()
                 if event.up:
                     self._resync_ns[symbol] = now_ns
                     effects.append(Resync(symbol=symbol, reason="connected"))
-        elif event.up:
-            effects.append(Reconcile(reason="account stream connected"))
+        elif event.stream == "account":
+            self.in_sight = False
+            if event.up:
+                effects.append(Reconcile(reason="account stream connected"))
         return effects + self._decide_all(now_ns)
 
     # -- orders -------------------------------------------------------------------------
 
     def _on_order_event(self, event: Event, now_ns: int) -> list[Effect]:
         match event:
-            case OrderReported():
-                effects = self.desk.reported(event, now_ns)
-                effects += self._tell_runner(event, now_ns)
+            case OrderReported() | OrderRefused():
+                effects = self._on_order_change(event, now_ns)
             case Filled():
                 effects = book_fill(event, self.gate, now_ns)
                 effects += self._check_day_loss(now_ns)
-            case OrderRefused():
-                effects = self.desk.refused(event, now_ns)
-                effects += self._tell_runner(event, now_ns)
             case OrderOutcomeLost():
                 effects = self.desk.outcome_lost(event, now_ns)
             case OrderNotFound():
@@ -183,10 +209,22 @@ class Kernel:
         effects += self.manual.after_order_event(now_ns)
         return effects + self._decide(event.symbol, now_ns)
 
-    def _tell_runner(self, event: OrderReported | OrderRefused, now_ns: int) -> list[Effect]:
+    def _on_order_change(self, event: OrderReported | OrderRefused, now_ns: int) -> list[Effect]:
+        known = self.desk.get(event.client_id)
+        before = known.state if known is not None else None
+        if isinstance(event, OrderReported):
+            effects = self.desk.reported(event, now_ns)
+        else:
+            effects = self.desk.refused(event, now_ns)
         order = self.desk.get(event.client_id)
-        if order is None:
-            return []
+        if order is None or order.state is before:
+            return effects
+        effects += self._tell_runner(order, now_ns)
+        if self._must_go(order):
+            effects.append(self.desk.cancel(order, now_ns))
+        return effects
+
+    def _tell_runner(self, order: TrackedOrder, now_ns: int) -> list[Effect]:
         for runner in self._runners_of.get(order.intent.symbol, ()):
             if runner.name == order.intent.owner:
                 if order.state is OrderState.REJECTED or (
@@ -197,17 +235,57 @@ class Kernel:
                     runner.venue_accepted(order)
         return []
 
+    def _must_go(self, order: TrackedOrder) -> bool:
+        """Return whether an order rests that HALTED forbids (T4).
+
+        That is: every order that was on its way when the kill came, and any entry. Of what
+        a restart finds, stops stay: they protect a position that nobody else looks after.
+        """
+        if self.gate.state is not TradingState.HALTED or order.state not in RESTING:
+            return False
+        if order.intent.role is OrderRole.ENTRY:
+            return True
+        return 0 < order.sent_ns <= self.gate.killed_ns
+
+    def _on_reconciled(self, event: AccountReconciled, now_ns: int) -> list[Effect]:
+        self._reconciled_ns = now_ns
+        self.in_sight = self.feeds.get("account", False)
+        for asset, free, locked in event.balances:
+            self.gate.balances[asset] = (free, locked)
+        effects = self.desk.reconciled(event, now_ns)
+        forbidden = [order for order in self.desk.live() if self._must_go(order)]
+        effects += [self.desk.cancel(order, now_ns) for order in forbidden]
+        effects += self.manual.after_order_event(now_ns)
+        return effects + self._decide_all(now_ns)
+
     def _check_day_loss(self, now_ns: int) -> list[Effect]:
-        limit = self.setup.limits.max_daily_loss
-        result = self.gate.day_result_quote(now_ns)
-        if result > -limit or self.gate.state is not TradingState.ACTIVE:
+        gate = self.gate
+        gate.begin_day(now_ns)
+        trusted = all(
+            position.is_flat or gate.tradable(symbol, now_ns)
+            for (_, symbol), position in gate.positions.items()
+        )
+        reason = self._day_loss.tripped(
+            gate.day_booked_quote, gate.day_result_quote, trusted, now_ns
+        )
+        if not reason or gate.state is not TradingState.ACTIVE:
             return []
-        self.gate.enter(TradingState.REDUCING)
-        reason = f"max_daily_loss {limit:f}: result today {result:.2f}"
+        gate.enter(TradingState.REDUCING)
         return [
             Latch(state=TradingState.REDUCING, reason=reason),
             Note(verb=Verb.RISK, symbol=Symbol(""), text=reason, at_ns=now_ns),
         ]
+
+    def force(self, state: TradingState, now_ns: int) -> list[Effect]:
+        """Take a state that the engine imposes, because it cannot write or cannot decide.
+
+        HALTED withdraws entries and leaves stops: nobody decides about them any more.
+        """
+        self.gate.enter(state)
+        if state is TradingState.HALTED:
+            forbidden = [order for order in self.desk.live() if self._must_go(order)]
+            return [self.desk.cancel(order, now_ns) for order in forbidden]
+        return self._decide_all(now_ns)
 
     # -- time ---------------------------------------------------------------------------
 
@@ -238,13 +316,18 @@ class Kernel:
         runners = self._runners_of.get(symbol)
         if not runners or self.gate.state is TradingState.HALTED or self.manual.is_closing(symbol):
             return []
+        effects: list[Effect] = []
+        if not self.in_sight:
+            for runner in runners:
+                effects += runner.withdraw(self.gate, now_ns)
+            return effects
         market = self.markets[symbol]
         tradable = self.gate.tradable(symbol, now_ns)
         self._tradable[symbol] = self._tradable[symbol] or tradable
         available = self.gate.free(self.setup.instruments[symbol].quote)
-        effects: list[Effect] = []
         for runner in runners:
             if self.desk.fills_owed(symbol, runner.name):
+                effects += runner.withdraw(self.gate, now_ns)
                 continue
             view = runner.view(market, available, tradable, now_ns)
             effects += runner.step(view, self.gate, now_ns)

@@ -39,6 +39,8 @@ class StartRecord(msgspec.Struct, frozen=True):
     balances: dict[str, tuple[Decimal, Decimal]]
     market_events: bool
     """Whether market events are in the journal too, so that the run can be replayed whole."""
+    result_before_quote: Decimal = Decimal(0)
+    """Result since 00:00 UTC of earlier runs."""
 
 
 def build_setup(record: StartRecord) -> AccountSetup:
@@ -65,6 +67,7 @@ def build_setup(record: StartRecord) -> AccountSetup:
         start_state=record.start_state,
         armed=record.armed,
         balances=record.balances,
+        result_before_quote=record.result_before_quote,
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from obiterm.core.effects import Cancel, Effect, Note, Send, Verb
+import msgspec
+
+from obiterm.core.effects import Effect, Note, Send, Verb
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import OrderIntent, RefusedOrder
-from obiterm.core.values import NS_PER_MS, NS_PER_S, OrderRole, OrderState, TradingState
+from obiterm.core.values import NS_PER_MS, NS_PER_S, OrderRole, TradingState
 from obiterm.market.state import MarketState
 from obiterm.strategies.base import Decision, MarketView, PositionView, View, Wish
+from obiterm.trading.desk import RESTING
 from obiterm.trading.executor import compare
 from obiterm.trading.gatekeeper import Gatekeeper
 from obiterm.trading.order_states import TrackedOrder
@@ -19,11 +22,25 @@ from obiterm.trading.setup import StrategySetup
 _FIRST_WAIT_NS = 100 * NS_PER_MS
 _LONGEST_WAIT_NS = 10 * NS_PER_S
 _PAUSE_AFTER_REFUSALS = 3
-"""Refusals in a row, other than post-only ones, after which an instance pauses (T50)."""
+"""Refusals in a row, other than of a post-only price, after which an instance pauses (T50)."""
+_ALARM_AFTER_NS = 2 * NS_PER_S
+"""A position without a stop at the venue for this long is told (T24)."""
+_PROTECTION = frozenset({OrderRole.STOP, OrderRole.TAKE_PROFIT})
+_WOULD_TAKE = ("immediately match", "would take")
+"""Words of a venue for a post-only order whose price had gone: no fault of the order."""
 
 
 class Runner:
-    """Decides for one instance and turns the difference into effects."""
+    """Decides for one instance and turns the difference into effects.
+
+    Attributes:
+        running: whether it may enter and leave. A stopped instance opens nothing and leaves
+            nothing, but what it holds keeps a stop of the right size.
+        hands_off: a human has taken the symbol over: nothing is placed at all.
+        reason: what it does now, in words.
+        unprotected_since_ns: since when a position has no stop at the venue; 0 = it has.
+        unprotected_longest_ns: the longest such time (R98).
+    """
 
     def __init__(self, setup: StrategySetup, instrument: Instrument, position: Position) -> None:
         self.setup = setup
@@ -32,10 +49,13 @@ class Runner:
         self.instrument = instrument
         self.position = position
         self.running = setup.running
-        self.reason = "waiting for the book"
+        self.reason = "waiting for the book" if setup.running else "not started"
         self.unprotected_since_ns = 0
         self.unprotected_longest_ns = 0
-        self._refusals: dict[str, int] = {}
+        self.hands_off = False
+        self._is_broken = False
+        self._is_alarmed = False
+        self._refusals: dict[str, _Refusals] = {}
         self._wait_until_ns: dict[str, int] = {}
         self._last_refusal = ""
 
@@ -76,40 +96,84 @@ class Runner:
     def step(self, view: View, gate: Gatekeeper, now_ns: int) -> list[Effect]:
         """Decide, compare with what rests and return sends, cancels and notes."""
         live = list(gate.desk.live(self.symbol, self.name))
-        self._measure_protection(live, now_ns)
-        effects: list[Effect] = []
-        decision = self._decide(view) if self.running else None
+        effects = self._watch_protection(live, now_ns)
+        if self.hands_off or self._is_broken:
+            return effects + self._withdraw(live, gate, now_ns)
+        decision = self._decide(view)
         if decision is None:
-            if self.running:
-                self.running = False
-                effects.append(self._note(Verb.RISK, self.reason, now_ns))
-            return effects + self._withdraw_entries(live, gate, now_ns)
-        self.reason = decision.reason
-        if decision.signal:
-            effects.append(self._note(Verb.SIGNAL, decision.signal, now_ns))
-        difference = compare(_allowed(decision.wishes, live, gate.state), live)
-        effects += [self._cancel(order, gate, now_ns) for order in difference.cancel]
+            effects.append(self._note(Verb.RISK, self.reason, now_ns))
+            return effects + self._withdraw(live, gate, now_ns)
+        if self.running:
+            self.reason = decision.reason
+            if decision.signal:
+                effects.append(self._note(Verb.SIGNAL, decision.signal, now_ns))
+        difference = compare(self._allowed(decision.wishes, live, gate), live)
+        effects += [gate.desk.cancel(order, now_ns) for order in difference.cancel]
         for wish in difference.place:
             effects += self._place(wish, gate, now_ns)
         return effects
+
+    def withdraw(self, gate: Gatekeeper, now_ns: int) -> list[Effect]:
+        """Cancel what could open a position; what protects one stays."""
+        return self._withdraw(list(gate.desk.live(self.symbol, self.name)), gate, now_ns)
+
+    def start(self) -> None:
+        """Let it trade, also after a fault or a takeover."""
+        self.running = True
+        self.hands_off = False
+        self._is_broken = False
+        self._refusals.clear()
+
+    def stop(self, reason: str, *, hands_off: bool = False) -> None:
+        """Stop it; with ``hands_off`` it does not even protect what it holds."""
+        self.running = False
+        self.hands_off = hands_off
+        self.reason = reason
 
     def _decide(self, view: View) -> Decision | None:
         try:
             return self.setup.strategy.decide(view)
         except Exception as error:  # task boundary: a strategy that raises is stopped alone
-            self.reason = f"stopped: {type(error).__name__}: {error}"
+            self._is_broken = True
+            self.stop(f"stopped: {type(error).__name__}: {error}")
             return None
 
-    def _withdraw_entries(
-        self, live: list[TrackedOrder], gate: Gatekeeper, now_ns: int
-    ) -> list[Effect]:
-        """Cancel what could open a position; what protects one stays."""
+    def _withdraw(self, live: list[TrackedOrder], gate: Gatekeeper, now_ns: int) -> list[Effect]:
         return [
-            self._cancel(order, gate, now_ns)
+            gate.desk.cancel(order, now_ns)
             for order in live
-            if order.intent.role is OrderRole.ENTRY
-            and order.state in (OrderState.OPEN, OrderState.PARTIAL)
+            if order.intent.role is OrderRole.ENTRY and order.state in RESTING
         ]
+
+    def _allowed(
+        self, wishes: tuple[Wish, ...], live: list[TrackedOrder], gate: Gatekeeper
+    ) -> tuple[Wish, ...]:
+        """Return the wishes that count in this state.
+
+        Hold fire leaves entries that rest as they are (TUI.md §5); any other REDUCING
+        takes them back. A stopped instance only protects.
+        """
+        if self.running and gate.state is TradingState.ACTIVE:
+            return wishes
+        if self.running:
+            kept = {
+                order.intent.tag: order
+                for order in live
+                if gate.holding and order.intent.role is OrderRole.ENTRY
+            }
+            return tuple(
+                _as_it_rests(wish, kept[wish.tag]) if wish.tag in kept else wish
+                for wish in wishes
+                if wish.role is not OrderRole.ENTRY or wish.tag in kept
+            )
+        stops = [wish for wish in wishes if wish.role in _PROTECTION]
+        tags = {wish.tag for wish in stops}
+        stops += [
+            _wish_of(order)
+            for order in live
+            if order.intent.role in _PROTECTION and order.intent.tag not in tags
+        ]
+        return tuple(stops)
 
     # -- acting -----------------------------------------------------------------------
 
@@ -117,7 +181,7 @@ class Runner:
         if now_ns < self._wait_until_ns.get(wish.tag, 0):
             return []
         intent = OrderIntent(
-            client_id=gate.next_id(self.name, wish.tag),
+            client_id=gate.next_id(wish.role, self.name, wish.tag),
             symbol=self.symbol,
             side=wish.side,
             kind=wish.kind,
@@ -148,10 +212,6 @@ class Runner:
             ),
         ]
 
-    def _cancel(self, order: TrackedOrder, gate: Gatekeeper, now_ns: int) -> Cancel:
-        gate.desk.cancelling(order, now_ns)
-        return Cancel(symbol=self.symbol, client_id=order.intent.client_id, venue_id=order.venue_id)
-
     def _refused_by_gate(self, wish: Wish, outcome: RefusedOrder, now_ns: int) -> list[Effect]:
         self._wait_until_ns[wish.tag] = now_ns + NS_PER_S
         self.reason = f"{outcome.limit}: {outcome.reason}"
@@ -161,45 +221,94 @@ class Runner:
         return [self._note(Verb.RISK, outcome.reason, now_ns)]
 
     def venue_refused(self, order: TrackedOrder, now_ns: int) -> list[Effect]:
-        """Take a venue's refusal: wait longer each time; pause when it keeps saying no (T50)."""
+        """Take a venue's refusal: wait longer each time; pause when it keeps saying no (T50).
+
+        A post-only order whose price had gone counts only for the wait, and so does one
+        that we kept back ourselves, which has no code of the venue's.
+        """
         tag = order.intent.tag
-        count = self._refusals.get(tag, 0) + 1
-        self._refusals[tag] = count
-        wait_ns = min(_LONGEST_WAIT_NS, _FIRST_WAIT_NS * 2 ** min(count - 1, 10))
+        refusals = self._refusals.setdefault(tag, _Refusals())
+        refusals.in_a_row += 1
+        wait_ns = min(_LONGEST_WAIT_NS, _FIRST_WAIT_NS << min(refusals.in_a_row - 1, 10))
         self._wait_until_ns[tag] = now_ns + wait_ns
-        is_entry = order.intent.role is OrderRole.ENTRY
-        if is_entry and not order.intent.post_only and count >= _PAUSE_AFTER_REFUSALS:
-            self.running = False
-            self.reason = f"paused after {count} refusals: {order.text or order.code}"
-            return [self._note(Verb.RISK, self.reason, now_ns)]
-        return []
+        if order.intent.role is not OrderRole.ENTRY or not order.code:
+            return []
+        if any(words in order.text for words in _WOULD_TAKE):
+            return []
+        refusals.of_the_order += 1
+        if refusals.of_the_order < _PAUSE_AFTER_REFUSALS or not self.running:
+            return []
+        words = order.text or order.code
+        self.stop(f"paused after {refusals.of_the_order} refusals: {words}")
+        return [self._note(Verb.RISK, self.reason, now_ns)]
 
     def venue_accepted(self, order: TrackedOrder) -> None:
         """Forget earlier refusals of this tag."""
         self._refusals.pop(order.intent.tag, None)
 
-    def _measure_protection(self, live: list[TrackedOrder], now_ns: int) -> None:
-        """Measure how long a position has no stop at the venue (R98 Q18)."""
-        resting = any(
-            order.intent.role is OrderRole.STOP and order.state is OrderState.OPEN for order in live
-        )
-        if self.position.is_flat or resting:
-            if self.unprotected_since_ns:
-                took_ns = now_ns - self.unprotected_since_ns
+    def _watch_protection(self, live: list[TrackedOrder], now_ns: int) -> list[Effect]:
+        """Measure how long a position has no whole stop at the venue (R98 Q18); tell once."""
+        if self.position.is_flat or self._is_protected(live):
+            since_ns, self.unprotected_since_ns = self.unprotected_since_ns, 0
+            if since_ns:
+                took_ns = now_ns - since_ns
                 self.unprotected_longest_ns = max(self.unprotected_longest_ns, took_ns)
-            self.unprotected_since_ns = 0
-        elif not self.unprotected_since_ns:
+            self._is_alarmed = False
+            return []
+        if not self.unprotected_since_ns:
             self.unprotected_since_ns = now_ns
+        took_ns = now_ns - self.unprotected_since_ns
+        leaving = any(order.intent.role is OrderRole.EXIT for order in live)
+        if self._is_alarmed or leaving or took_ns < _ALARM_AFTER_NS:
+            return []
+        self._is_alarmed = True
+        text = f"no stop at the venue for {took_ns / NS_PER_S:.1f} s: {self.reason}"
+        return [self._note(Verb.RISK, text, now_ns)]
+
+    def _is_protected(self, live: list[TrackedOrder]) -> bool:
+        covered = sum(
+            order.lots_left
+            for order in live
+            if order.intent.role is OrderRole.STOP and order.state in RESTING
+        )
+        held = self.position.sellable_lots if self.position.lots > 0 else -self.position.lots
+        return covered >= min(held, self.instrument.market_max_lots)
 
     def _note(self, verb: Verb, text: str, now_ns: int) -> Note:
         return Note(verb=verb, symbol=self.symbol, text=text, at_ns=now_ns, owner=self.name)
 
 
-def _allowed(
-    wishes: tuple[Wish, ...], live: list[TrackedOrder], state: TradingState
-) -> tuple[Wish, ...]:
-    """Hold fire in REDUCING: no new entry, while entries that rest are left alone (TUI.md §5)."""
-    if state is TradingState.ACTIVE:
-        return wishes
-    resting = {order.intent.tag for order in live}
-    return tuple(w for w in wishes if w.role is not OrderRole.ENTRY or w.tag in resting)
+class _Refusals:
+    """Refusals of one tag since the last acceptance."""
+
+    __slots__ = ("in_a_row", "of_the_order")
+
+    def __init__(self) -> None:
+        self.in_a_row = 0
+        self.of_the_order = 0
+
+
+def _as_it_rests(wish: Wish, order: TrackedOrder) -> Wish:
+    """Return an entry wish that its resting order satisfies as it is."""
+    return msgspec.structs.replace(
+        wish,
+        side=order.intent.side,
+        kind=order.intent.kind,
+        lots=order.lots_left,
+        price_ticks=order.intent.price_ticks,
+        trigger_ticks=order.intent.trigger_ticks,
+    )
+
+
+def _wish_of(order: TrackedOrder) -> Wish:
+    """Return the wish to keep an order as it rests."""
+    intent = order.intent
+    return Wish(
+        tag=intent.tag,
+        side=intent.side,
+        kind=intent.kind,
+        lots=order.lots_left,
+        role=intent.role,
+        price_ticks=intent.price_ticks,
+        trigger_ticks=intent.trigger_ticks,
+    )

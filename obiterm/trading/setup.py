@@ -36,3 +36,5 @@ class AccountSetup(msgspec.Struct, frozen=True):
     """False for real money until a human arms it."""
     balances: dict[str, tuple[Decimal, Decimal]] = {}
     first_order_number: int = 1
+    result_before_quote: Decimal = Decimal(0)
+    """Result since 00:00 UTC of earlier runs, so that a restart does not reset the day's loss."""
