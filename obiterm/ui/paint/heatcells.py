@@ -22,7 +22,10 @@ _WALL_STEP = 8
 """With walls only, everything below this step is painted as empty."""
 _OBI_STEPS = (6, 9, 11, 12)
 _DOT_MEMORY = 512
-_SMALL_DOT, _LARGE_DOT = 0.93, 0.985
+_SMALL_DOT, _LARGE_DOT = 0.85, 0.97
+"""Percentiles of what was traded in a cell from which it gets a dot, or a large one."""
+_SMALL_DOT_USUAL, _LARGE_DOT_USUAL = 2.0, 5.0
+"""The same as multiples of the median."""
 _DOTS_PER_COLUMN = 2
 
 
@@ -59,26 +62,42 @@ def heat_colours(palette: Palette, stale: bool) -> tuple[str, ...]:
 
 
 class DotScale:
-    """Learns which prints are large enough for a dot."""
+    """Learns which prints are large enough for a dot.
+
+    What counts is what was traded in one column at one row, as a dot shows it; a dot must
+    also stand out from the usual size, so that an even market is not full of dots.
+    """
 
     def __init__(self) -> None:
         self._sizes: list[int] = []
         self.dot_lots = 1
         self.big_lots = 1
 
-    def learn(self, trades: list[TradeDot]) -> None:
-        """Remember prints; the limits move only when they are off by a quarter."""
-        if not trades:
+    def learn(self, column: HeatColumn, bucket: int) -> None:
+        """Remember a column's prints; the limits move only when they are off by a quarter."""
+        sums = _traded(column.trades, max(1, 2 * bucket))
+        if not sums:
             return
-        self._sizes += [trade.lots for trade in trades]
+        self._sizes += [max(pair) for pair in sums.values()]
         del self._sizes[:-_DOT_MEMORY]
         ordered = sorted(self._sizes)
-        small = ordered[int(_SMALL_DOT * (len(ordered) - 1))]
-        large = ordered[int(_LARGE_DOT * (len(ordered) - 1))]
+        last = len(ordered) - 1
+        usual = ordered[last // 2]
+        small = max(ordered[int(_SMALL_DOT * last)], round(_SMALL_DOT_USUAL * usual))
+        large = max(ordered[int(_LARGE_DOT * last)], round(_LARGE_DOT_USUAL * usual))
         if not 0.75 * self.dot_lots <= small <= 1.33 * self.dot_lots:
             self.dot_lots = max(1, small)
         if not 0.75 * self.big_lots <= large <= 1.33 * self.big_lots:
             self.big_lots = max(2, large)
+
+
+def _traded(trades: list[TradeDot], ticks: int) -> dict[int, list[int]]:
+    """Return lots bought and sold by groups of ``ticks``."""
+    sums: dict[int, list[int]] = {}
+    for trade in trades:
+        pair = sums.setdefault(trade.ticks // ticks, [0, 0])
+        pair[0 if trade.side is Side.BUY else 1] += trade.lots
+    return sums
 
 
 def column_cells(column: HeatColumn, view: HeatView) -> list[Cell]:

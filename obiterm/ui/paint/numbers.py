@@ -69,8 +69,16 @@ class Scale:
         return text if len(text) <= width else fit(lots * self.lot, width, self._lot_decimals)
 
     def size(self, lots: int, width: int, decimals: int) -> str:
-        """Return a book size for a column that has the same decimals in every row."""
-        return fit(lots * self.lot, width, min(decimals, self._lot_decimals))
+        """Return a book size for a column that has the same decimals in every row.
+
+        A size that would read as zero gets as many decimals as it needs.
+        """
+        value = lots * self.lot
+        text = fit(value, width, min(decimals, self._lot_decimals))
+        if lots and not text.strip("0."):
+            exact = self.quantity(lots)
+            return exact if len(exact) <= width else f"{value:.0e}"[:width]
+        return text
 
 
 @lru_cache(maxsize=256)

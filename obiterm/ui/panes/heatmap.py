@@ -66,14 +66,14 @@ class HeatMap(FramedPane):
         self._shown = (frame, context)
         closed = self._model.add(frame)
         if closed and self._model.columns:
-            self._dots.learn(self._model.columns[-1].trades)
+            self._dots.learn(self._model.columns[-1], self._model.bucket)
         self._draw(closed)
 
     def load_history(self, history: History) -> None:
         """Put past columns in front of what was seen so far."""
         if self._model.load(history):
             for column in self._model.columns[-BLOCK * BLOCK :]:
-                self._dots.learn(column.trades)
+                self._dots.learn(column, self._model.bucket)
             self._draw(True)
 
     # -- keys ------------------------------------------------------------------

@@ -115,10 +115,12 @@ def test_stale_cells_are_grey() -> None:
 
 def test_dot_limits_follow_the_market_but_do_not_flicker() -> None:
     scale = DotScale()
-    scale.learn([TradeDot(1, 100 + number, Side.BUY) for number in range(500)])
+    for number in range(400):
+        scale.learn(_column({}, trades=[TradeDot(9, 100 + number % 50, Side.BUY)]), 1)
     limits = (scale.dot_lots, scale.big_lots)
-    assert 100 < limits[0] < limits[1]
-    scale.learn([TradeDot(1, 110 + number, Side.BUY) for number in range(40)])
+    assert 149 < limits[0] < limits[1], "in an even market nothing stands out"
+    for number in range(40):
+        scale.learn(_column({}, trades=[TradeDot(9, 110 + number, Side.BUY)]), 1)
     assert (scale.dot_lots, scale.big_lots) == limits
 
 

@@ -97,3 +97,10 @@ def test_account_codes_say_the_name() -> None:
 
 def test_control_signs_of_a_venue_never_reach_the_terminal() -> None:
     assert "\x1b" not in clean("bad\x1b[2Jtext\r\n")
+
+
+@given(st.integers(1, 10**9), st.integers(6, 8), st.integers(0, 3))
+def test_a_book_size_is_never_shown_as_nothing(lots: int, width: int, decimals: int) -> None:
+    text = scale_of(BTC).size(lots, width, decimals)
+    assert len(text) <= width
+    assert text.strip("0.,") != ""
