@@ -27,6 +27,8 @@ _SMALL_DOT, _LARGE_DOT = 0.85, 0.97
 _SMALL_DOT_USUAL, _LARGE_DOT_USUAL = 2.0, 5.0
 """The same as multiples of the median."""
 _DOTS_PER_COLUMN = 2
+_SMALL_SIGN, _LARGE_SIGN = "·", "●"
+"""Only a large dot may break the price line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _map_cells(column: HeatColumn, view: HeatView) -> list[Cell]:
         up = NOW if low <= upper <= high else _shade(column.value(upper), view)
         down = NOW if low <= lower <= high else _shade(column.value(lower), view)
         dot = dots.get(row)
-        if dot is not None:
+        if dot is not None and (dot[0] == _LARGE_SIGN or NOW not in (up, down)):
             ground = NOW_DIM if NOW in (up, down) else down
             cells.append((dot[0], dot[1], ground))
         elif (upper in own or lower in own) and NOW not in (up, down):
@@ -158,7 +160,7 @@ def _dots(column: HeatColumn, view: HeatView) -> dict[int, tuple[str, int]]:
     for row, (bought, sold) in largest:
         size = max(bought, sold)
         if size >= view.dot_lots:
-            sign = "●" if size >= view.big_lots else "·"
+            sign = _LARGE_SIGN if size >= view.big_lots else _SMALL_SIGN
             dots[row] = (sign, BUY_DOT if bought >= sold else SELL_DOT)
     return dots
 

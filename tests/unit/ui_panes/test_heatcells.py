@@ -73,10 +73,13 @@ def test_dots_say_side_and_size_and_small_prints_have_none() -> None:
         TradeDot(106, 30, Side.SELL),
         TradeDot(101, 2, Side.BUY),
     ]
-    cells = column_cells(_column({}, trades=trades, line=(106, 106)), _view())
-    assert cells[0][:2] == ("●", BUY_DOT)
-    assert cells[1] == ("·", SELL_DOT, NOW_DIM)
+    cells = column_cells(_column({}, trades=trades), _view())
+    assert cells[0] == ("●", BUY_DOT, 0)
+    assert cells[1] == ("·", SELL_DOT, 0)
     assert cells[4] == (" ", 0, 0)
+    crossed = column_cells(_column({}, trades=trades, line=(106, 109)), _view())
+    assert crossed[0] == ("●", BUY_DOT, NOW_DIM)
+    assert crossed[1] == (" ", NOW, NOW), "a small dot does not break the price line"
     assert column_cells(_column({}, trades=trades), _view(trades=False))[0] == (" ", 0, 0)
 
 

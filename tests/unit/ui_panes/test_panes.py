@@ -426,3 +426,18 @@ async def test_an_empty_frame_is_shown_without_numbers_made_up() -> None:
         assert app.query_one(Ladder).cursor_ticks == 0
         assert app.query_one(Ticker).render_line(0).cell_length == 160
         assert app.query_one(RiskBar).render_line(0).cell_length == 160
+
+
+async def test_without_colour_every_state_is_still_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = Harness(depth="none")
+    async with app.run_test(size=(160, 48)) as pilot:
+        await _start(pilot, app)
+        runs = [run for line in screen_runs(app) for run in line]
+        text = _text(app)
+    for word in ("LIVE", "DEMO", "SAFE", "ARMED 2/3", "FILL", "F9 F9 KILL", "▲LONG", "BUY"):
+        assert word in text
+    for _, look in runs:
+        for colour in (look.color, look.bgcolor):
+            if colour is not None and colour.triplet is not None:
+                assert len(set(colour.triplet)) == 1
