@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from obiterm.cli.host import existing_file, profile_of
-from obiterm.core.errors import ConfigError
+from obiterm.cli.capture import existing_file
+from obiterm.cli.host import profile_of
+from obiterm.core.errors import ConfigError, UsageError
 
 _PIPED_SECONDS = 15.0
 
@@ -29,7 +30,16 @@ def _run(options: argparse.Namespace, command: str) -> int:
     profile = profile_of(options)
     if profile.exchange is None:
         raise ConfigError("profile", options.profile, "a profile with an [exchange] section")
+    if options.speed not in (None, 1.0, float("inf")) and profile.exchange.capture is None:
+        print(
+            f"obiterm: --speed {options.speed:g} counts for captures only: "
+            "the order flow runs in real time",
+            file=sys.stderr,
+        )
     if not options.headless:
+        for flag in ("json", "seconds"):
+            if getattr(options, flag):
+                raise UsageError(f"--{flag} belongs to a run without a screen: add --headless")
         if options.speed == float("inf"):
             raise ConfigError("--speed", "max", "--headless with it: a screen needs real time")
         from obiterm.cli.screen import attach_or_start

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from obiterm.cli.capture import damage_is_usage, existing_file
 from obiterm.core.errors import ConfigError
 
 
@@ -22,16 +22,15 @@ def exchange(options: argparse.Namespace) -> int:
         if not options.json:
             print("the simulated exchange serves until Ctrl+C", file=sys.stderr)
 
-    run_exchange(
-        ServeOptions(
-            venue=options.venue,
-            symbol=options.symbol,
-            seed=options.seed,
-            port=options.port,
-            capture=Path(options.capture).expanduser() if options.capture else None,
-            speed=options.speed,
-            exit_on_stdin_eof=options.exit_with_parent,
-        ),
-        announce,
+    chosen = ServeOptions(
+        venue=options.venue,
+        symbol=options.symbol,
+        seed=options.seed,
+        port=options.port,
+        capture=existing_file(options.capture) if options.capture else None,
+        speed=options.speed,
+        exit_on_stdin_eof=options.exit_with_parent,
     )
+    with damage_is_usage():
+        run_exchange(chosen, announce)
     return 0

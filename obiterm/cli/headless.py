@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
 
 import httpx
@@ -25,12 +26,14 @@ from obiterm.cli.summary import (
 from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit
-from obiterm.core.errors import DataError
 from obiterm.engine.account import AccountEngine
+from obiterm.host.exchange_child import ExchangeGone
 from obiterm.host.run import HostResult, RunningHost, run_host
 
 _SETTLE_LIMIT_S = 15.0
-_POLL_S = 0.05
+_SETTLE_LOOKS = 50
+_POLL_S = 0.1
+_ANSWER_LIMIT_S = 5.0
 
 
 class _Ledger(msgspec.Struct):
@@ -41,13 +44,20 @@ class _Ledger(msgspec.Struct):
 
 
 def run_headless(options: argparse.Namespace, profile: Profile, command: str) -> int:
-    """Run for ``--seconds`` (or to the capture's end), flatten, stop, summarise."""
-    seconds = options.seconds
-    run = _Run(profile, seconds, command)
+    """Run for ``--seconds`` (or to the capture's end), flatten, stop, summarise.
+
+    Ctrl+C and SIGTERM end the run early in the same way; the exit code is then 1.
+    """
+    run = _Run(profile, options.seconds, command)
     result = run_loop(run.go())
     summary = run.summary(result)
     print_summary(summary, as_json=options.json)
-    return 0 if summary.journal_verified and not summary.open_orders_at_exchange else 1
+    if not run.finished:
+        print(f"obiterm: ended early: {result.reason}", file=sys.stderr)
+    if result.left:
+        print(f"obiterm: not confirmed by the venue: {', '.join(result.left)}", file=sys.stderr)
+    good = summary.journal_verified and not summary.open_orders_at_exchange and not summary.faults
+    return 0 if good and run.finished and not result.left else 1
 
 
 class _Run:
@@ -60,56 +70,91 @@ class _Run:
         self._ledger = _Ledger({}, [])
         self._engines: list[AccountEngine] = []
         self._took_s = 0.0
+        self._began = 0.0
+        self.finished = False
 
     async def go(self) -> HostResult:
         """Run the host with a conductor beside it."""
-        ready: asyncio.Future[RunningHost] = asyncio.get_running_loop().create_future()
-        host = asyncio.create_task(
-            run_host(self._profile, Paths.from_environment(), on_ready=ready.set_result)
-        )
-        host.add_done_callback(lambda _: ready.done() or ready.cancel())
-        try:
-            running = await ready
-        except asyncio.CancelledError:
-            return await host
-        await self._conduct(running)
-        return await host
+        async with asyncio.TaskGroup() as group:
+            conductor: list[asyncio.Task[None]] = []
+
+            def ready(running: RunningHost) -> None:
+                conductor.append(group.create_task(self._conduct(running)))
+
+            result = await run_host(
+                self._profile, Paths.from_environment(), on_ready=ready, before_end=self._close
+            )
+            for task in conductor:
+                task.cancel()
+        return result
 
     async def _conduct(self, running: RunningHost) -> None:
+        """Let the run last as long as it should, then ask the host to end."""
         self._engines = running.engines
-        began = time.monotonic()
+        self._began = time.monotonic()
         progress = Progress("trading", "s")
-        async with httpx.AsyncClient(timeout=5.0) as client:
-            rest = running.engines[0].gateway.rest_url
-            while self._seconds is None or time.monotonic() - began < self._seconds:
-                await asyncio.sleep(_POLL_S)
-                progress.show(int(time.monotonic() - began), int(self._seconds or 0))
-                if self._seconds is None and await self._ended(client, rest):
-                    break
-                if running.child is not None and running.child.ended:
-                    running.service.ask_stop("the simulated exchange ended")
-                    raise DataError("the simulated exchange ended during the run")
-            self._took_s = time.monotonic() - began
+        try:
+            async with httpx.AsyncClient(timeout=_ANSWER_LIMIT_S) as client:
+                while not await self._is_over(client):
+                    passed = time.monotonic() - self._began
+                    progress.show(int(passed), int(self._seconds or 0))
+                    left_s = self._seconds - passed if self._seconds is not None else _POLL_S
+                    await asyncio.sleep(max(0.0, min(_POLL_S, left_s)))
+        finally:
             progress.end()
-            running.service.command_all(EmergencyExit(account=ALL_ACCOUNTS), "end of run")
-            await running.service.panic_done(_SETTLE_LIMIT_S)
-            reply = await client.get(f"{rest}/_exchange/ledger")
-            self._ledger = msgspec.json.decode(reply.content, type=_Ledger)
+        self.finished = True
         running.service.ask_stop("end of run")
 
-    @staticmethod
-    async def _ended(client: httpx.AsyncClient, rest: str) -> bool:
-        """Return whether a capture has been played to its end."""
-        reply = await client.get(f"{rest}/_exchange/state")
+    async def _is_over(self, client: httpx.AsyncClient) -> bool:
+        if self._seconds is not None:
+            return time.monotonic() - self._began >= self._seconds
+        try:
+            reply = await client.get(f"{self._rest}/_exchange/state")
+        except httpx.HTTPError:
+            return False  # the host watches the exchange, and ends the run when it is gone
         return bool(reply.json().get("ended"))
+
+    async def _close(self, running: RunningHost) -> None:
+        """Flatten, let the last messages arrive, and take the exchange's word for what is left."""
+        self._took_s = time.monotonic() - self._began
+        running.service.command_all(EmergencyExit(account=ALL_ACCOUNTS), "end of run")
+        await running.service.panic_done(_SETTLE_LIMIT_S)
+        await self._settle()
+        try:
+            async with httpx.AsyncClient(timeout=_ANSWER_LIMIT_S) as client:
+                reply = await client.get(f"{self._rest}/_exchange/ledger")
+        except httpx.HTTPError as error:
+            running.service.ask_stop(f"no ledger: {error}")
+            raise ExchangeGone(
+                f"the simulated exchange does not tell its ledger: {error}"
+            ) from None
+        self._ledger = msgspec.json.decode(reply.content, type=_Ledger)
+
+    async def _settle(self) -> None:
+        """Wait until no message of a capture that has ended is under way any more."""
+        if self._seconds is not None:
+            return
+        counts: list[dict[str, int]] = [{}]
+        for _ in range(_SETTLE_LOOKS):
+            counts.append(self._counts())
+            if counts[-1] == counts[-2]:
+                return
+            await asyncio.sleep(_POLL_S)
+
+    def _counts(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for engine in self._engines:
+            for name, value in market_counts(engine.kernel).items():
+                counts[name] = counts.get(name, 0) + value
+        return counts
+
+    @property
+    def _rest(self) -> str:
+        return self._engines[0].gateway.rest_url
 
     def summary(self, result: HostResult) -> Summary:
         """Return what happened."""
         kernels = [engine.kernel for engine in self._engines]
-        counts: dict[str, int] = {}
-        for kernel in kernels:
-            for name, value in market_counts(kernel).items():
-                counts[name] = counts.get(name, 0) + value
         round_trips, wins = trips(kernels)
         ok, rows = verified(result.journal)
         accounts = self._ledger.accounts.values()
@@ -123,7 +168,7 @@ class _Run:
                 "symbol": next(iter(first.kernel.markets)),
                 "speed": f"{exchange.speed:g}" if exchange and exchange.capture else "1",
                 "seconds": round(self._took_s, 3),
-                **counts,
+                **self._counts(),
                 "orders_sent": sum(engine.orders_sent for engine in self._engines),
                 "fills": len(fills),
                 "round_trips": round_trips,

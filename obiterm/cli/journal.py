@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from obiterm.cli.capture import damage_is_usage
 from obiterm.core.errors import UsageError
 
 
@@ -18,8 +19,11 @@ def verify(options: argparse.Namespace) -> int:
 
     path = Path(options.file).expanduser() if options.file else _newest_journal(options.profile)
     progress = Progress("verifying", "rows")
-    outcome = verify_file(path, progress.show)
-    progress.end()
+    try:
+        with damage_is_usage():
+            outcome = verify_file(path, progress.show)
+    finally:
+        progress.end()
     if options.json:
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
     elif outcome.ok:
@@ -36,12 +40,15 @@ def verify(options: argparse.Namespace) -> int:
 
 def _newest_journal(profile: str) -> Path:
     from obiterm.config.paths import Paths
+    from obiterm.core.values import Environment
 
-    folder = Paths.from_environment().journals
-    found = sorted(folder.glob(f"{profile}-*.sqlite"), key=lambda path: path.stat().st_mtime)
+    paths = Paths.from_environment()
+    kinds = [kind.value.lower() for kind in Environment]
+    kinds += ["max", *(f"max-{number}" for number in range(2, 10))]
+    found = [path for kind in kinds if (path := paths.journal(f"{profile}-{kind}")).is_file()]
     if not found:
         raise UsageError(
-            f"no journal of profile {profile!r} in {folder}",
+            f"no journal of profile {profile!r} in {paths.journals}",
             hint="name the file, or run the profile first",
         )
-    return found[-1]
+    return max(found, key=lambda path: path.stat().st_mtime)

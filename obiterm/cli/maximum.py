@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from obiterm import __version__
+from obiterm.cli.capture import damage_is_usage
 from obiterm.cli.progress import Progress
 from obiterm.cli.summary import (
     Summary,
@@ -19,8 +25,9 @@ from obiterm.cli.summary import (
     trips,
     verified,
 )
-from obiterm.config.models import Profile
+from obiterm.config.models import ExchangeProfile, Profile
 from obiterm.config.paths import Paths
+from obiterm.core.errors import UsageError
 from obiterm.core.events import Event
 from obiterm.core.values import NS_PER_S, AccountId, RunId, Symbol, TradingState
 from obiterm.exchange.api import VenueCore, Verbatim
@@ -37,6 +44,10 @@ _ACCOUNT = "main"
 _DEMO_START_NS = 1_760_000_000 * NS_PER_S
 """Simulated time of an order-flow run: fixed, so that two runs are equal."""
 _DEMO_SECONDS = 60.0
+_LONG_NS = 700 * NS_PER_S
+"""Length that the progress line assumes for a capture."""
+_MOST_RUNS = 8
+"""Runs of one profile at the same time, each with a journal of its own."""
 
 
 def run_maximum(options: argparse.Namespace, profile: Profile, command: str) -> int:
@@ -44,37 +55,57 @@ def run_maximum(options: argparse.Namespace, profile: Profile, command: str) -> 
     exchange = profile.exchange
     if exchange is None:
         raise ValueError("a profile without an exchange got past its checks")
-    capture = exchange.capture
-    venue: VenueCore
-    if capture is not None:
-        replay = ReplayVenue(capture, speed=None)
-        replay.start()
-        venue, symbol, total = replay, next(iter(replay.markets)), replay.lines
-        start_ns = replay.next_event_ns() or 0
-        until_ns = start_ns + int(options.seconds * NS_PER_S) if options.seconds else None
-    else:
-        symbol, total, start_ns = exchange.symbol, 0, _DEMO_START_NS
-        venue = SimVenue.named([symbol], seed=exchange.seed, start_ns=start_ns)
-        until_ns = start_ns + int((options.seconds or _DEMO_SECONDS) * NS_PER_S)
-    venue.add_account(_ACCOUNT, default_balances())
-    record = _record(profile, venue, symbol)
-    path = _fresh_journal(profile)
-    journal = Journal.open(path)
-    began = time.monotonic()
-    progress = Progress("replaying" if capture else "simulating", "s")
-    span_ns = (until_ns or start_ns + 700 * NS_PER_S) - start_ns
-    run = SimulatedRun(record, venue, _ACCOUNT, journal, _reader(record, capture))
-    run.run(
-        start_ns,
-        until_ns,
-        lambda now_ns: progress.show((now_ns - start_ns) // NS_PER_S, span_ns // NS_PER_S),
-    )
-    progress.end()
-    journal.close()
-    summary = _summary(run, venue, path, command, symbol, time.monotonic() - began)
+    market = _market(exchange, options.seconds)
+    market.venue.add_account(_ACCOUNT, default_balances())
+    record = _record(profile, market.venue, market.symbol)
+    with _fresh_journal(profile) as journal:
+        began = time.monotonic()
+        run = SimulatedRun(
+            record, market.venue, _ACCOUNT, journal, _reader(record, exchange.capture)
+        )
+        _run(run, market, "replaying" if exchange.capture else "simulating")
+        journal.close()
+        took_s = time.monotonic() - began
+        summary = _summary(run, market, journal.path, command, took_s)
     print_summary(summary, as_json=options.json)
     good = summary.journal_verified and not summary.open_orders_at_exchange
-    return 0 if good and total >= 0 else 1
+    return 0 if good else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Market:
+    """What is traded, and from when until when (simulated nanoseconds)."""
+
+    venue: VenueCore
+    symbol: str
+    start_ns: int
+    until_ns: int | None
+
+
+def _market(exchange: ExchangeProfile, seconds: float | None) -> _Market:
+    if exchange.capture is None:
+        until_ns = _DEMO_START_NS + int((seconds or _DEMO_SECONDS) * NS_PER_S)
+        venue = SimVenue.named([exchange.symbol], seed=exchange.seed, start_ns=_DEMO_START_NS)
+        return _Market(venue, exchange.symbol, _DEMO_START_NS, until_ns)
+    with damage_is_usage():
+        replay = ReplayVenue(exchange.capture, symbol=exchange.symbol, speed=None)
+    replay.start()
+    start_ns = replay.next_event_ns() or 0
+    ends_ns = start_ns + int(seconds * NS_PER_S) if seconds else None
+    return _Market(replay, exchange.symbol, start_ns, ends_ns)
+
+
+def _run(run: SimulatedRun, market: _Market, label: str) -> None:
+    progress = Progress(label, "s")
+    span_s = ((market.until_ns or market.start_ns + _LONG_NS) - market.start_ns) // NS_PER_S
+    try:
+        run.run(
+            market.start_ns,
+            market.until_ns,
+            lambda now_ns: progress.show((now_ns - market.start_ns) // NS_PER_S, span_s),
+        )
+    finally:
+        progress.end()
 
 
 def _record(profile: Profile, venue: VenueCore, symbol: str) -> StartRecord:
@@ -118,25 +149,41 @@ def _reader(record: StartRecord, capture: Path | None) -> MarketReader | None:
     return read
 
 
-def _fresh_journal(profile: Profile) -> Path:
-    """Return the journal of a simulated-time run; it is made anew, since the run repeats."""
-    path = Paths.from_environment().ensure().journal(f"{profile.name}-max")
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return path
+@contextmanager
+def _fresh_journal(profile: Profile) -> Iterator[Journal]:
+    """Yield the journal of a simulated-time run; it is made anew, since the run repeats.
+
+    A run beside another one takes the next free name, so that neither loses its rows.
+    """
+    paths = Paths.from_environment().ensure()
+    for number in range(1, _MOST_RUNS + 1):
+        path = paths.journal(f"{profile.name}-max{'' if number == 1 else f'-{number}'}")
+        slot = os.open(path.with_suffix(".slot"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with closing(os.fdopen(slot, "rb")):
+            try:
+                fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            for old in path.parent.glob(f"{path.name}*"):
+                old.unlink(missing_ok=True)
+            with closing(Journal.open(path)) as journal:
+                yield journal
+            return
+    raise UsageError(f"{_MOST_RUNS} runs of {profile.name} at --speed max are under way already")
 
 
 def _summary(
-    run: SimulatedRun, venue: VenueCore, path: Path, command: str, symbol: str, seconds: float
+    run: SimulatedRun, market: _Market, path: Path, command: str, seconds: float
 ) -> Summary:
     kernel = run.kernel
+    venue = market.venue
     fills = venue.fills(_ACCOUNT)
     round_trips, wins = trips([kernel])
     ok, rows = verified(path)
     return make_summary(
         {
             "command": command,
-            "symbol": symbol,
+            "symbol": market.symbol,
             "speed": "max",
             "seconds": round(seconds, 3),
             **market_counts(kernel),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from obiterm.cli.who import client_name
 from obiterm.config.paths import Paths
 from obiterm.core.commands import EmergencyExit, Kill
 from obiterm.core.errors import HostGone, UsageError
@@ -19,12 +19,13 @@ from obiterm.link.panic import PanicLine
 
 _ANSWER_LIMIT_S = 1.0
 _REPORT_LIMIT_S = 30.0
+_LOOK_AGAIN_S = 0.01
 
 
 def shell(options: argparse.Namespace) -> int:
     """Run one of the three commands."""
     socket = _find_socket(options.profile)
-    line = PanicLine(socket, f"{getpass.getuser()}@shell")
+    line = PanicLine(socket, client_name("shell"))
     try:
         if not line.connected:
             raise HostGone(f"no host answers at {socket}", hint="start one with `obiterm`")
@@ -36,9 +37,15 @@ def shell(options: argparse.Namespace) -> int:
 
 
 def _find_socket(profile: str | None) -> Path:
-    run = Paths.from_environment().run
+    paths = Paths.from_environment()
+    run = paths.run
     if profile is not None:
-        return run / f"{Path(profile).stem}.sock"
+        socket = run / f"{Path(profile).stem}.sock"
+        if not _alive(socket):
+            _require_profile(profile, paths)
+        return socket
+    if run.parent.exists() and not run.parent.is_dir():
+        raise UsageError(f"{run.parent} is not a directory", hint="see OBITERM_HOME")
     found = sorted(run.glob("*.sock")) if run.is_dir() else []
     alive = [path for path in found if _alive(path)]
     if len(alive) == 1:
@@ -47,6 +54,13 @@ def _find_socket(profile: str | None) -> Path:
         raise HostGone("no host is running", hint="start one with `obiterm` or `obiterm host`")
     names = ", ".join(path.stem for path in alive)
     raise UsageError(f"several hosts are running: {names}", hint="choose one with --profile")
+
+
+def _require_profile(profile: str, paths: Paths) -> None:
+    """Tell a name that is no profile's from a profile that is not running."""
+    from obiterm.config.profiles import load_profile
+
+    load_profile(profile, user_dir=paths.profiles)
 
 
 def _alive(path: Path) -> bool:
@@ -66,22 +80,39 @@ def _ask(line: PanicLine) -> Status:
 
 def _panic(line: PanicLine, options: argparse.Namespace) -> int:
     """Give the order, then report until nothing is open."""
-    flatten = options.shell_command == "exit"
-    kind = EmergencyExit if flatten else Kill
+    word = options.shell_command
+    kind = EmergencyExit if word == "exit" else Kill
     request = Request(request_id=os.getpid(), command=kind(account=options.account))
     began = time.monotonic()
     answer = line.ask(request, _ANSWER_LIMIT_S)
     if not isinstance(answer, Done):
-        raise HostGone("the host did not confirm within a second", hint="its process may hang")
+        raise HostGone(
+            f"the host did not confirm the {word} within {_ANSWER_LIMIT_S:g} s",
+            hint="its process may hang: it will obey when it wakes; look at the venue itself",
+        )
     if not answer.ok:
-        raise UsageError(answer.text)
-    status = _ask(line)
+        if answer.text.startswith("no account"):
+            raise UsageError(answer.text)
+        raise HostGone(f"the {word} met a fault: {answer.text}", hint="look at `obiterm status`")
+    status: Status | None = None
     while time.monotonic() - began < _REPORT_LIMIT_S:
-        status = _ask(line)
+        status = _look(line, word)
         if status.panic is not None and all(one.done for one in status.panic.accounts):
             return _report(status, began, done=True, as_json=options.json)
-        time.sleep(0.02)
+        time.sleep(_LOOK_AGAIN_S)
+    if status is None or status.panic is None:
+        raise HostGone(f"the host took the {word} but reports nothing about it")
     return _report(status, began, done=False, as_json=options.json)
+
+
+def _look(line: PanicLine, word: str) -> Status:
+    try:
+        return _ask(line)
+    except HostGone:
+        raise HostGone(
+            f"the host took the {word}, but does not report how far it is",
+            hint="its process may hang; look at the venue itself",
+        ) from None
 
 
 def _report(status: Status, began: float, *, done: bool, as_json: bool) -> int:

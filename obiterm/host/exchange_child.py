@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import sys
+from collections import deque
 from pathlib import Path
 
 import msgspec
 
-from obiterm.core.errors import DataError, UsageError
+from obiterm.core.errors import ObitermError, UsageError
 
 _START_LIMIT_S = 20.0
+_STOP_LIMIT_S = 3.0
+_LAST_WORDS_S = 0.5
+_KEPT_WORDS = 20
+_USAGE_STATUS = 2
+
+_LOG = logging.getLogger("obiterm.host")
 
 
 class ExchangeAddress(msgspec.Struct, frozen=True):
@@ -29,18 +38,37 @@ class ExchangeAddress(msgspec.Struct, frozen=True):
         return f"ExchangeAddress(venue={self.venue!r}, rest={self.rest!r})"
 
 
+class ExchangeGone(ObitermError):
+    """The simulated exchange ended by itself; there is nothing to trade on."""
+
+    title = "exchange"
+
+
 class ExchangeChild:
-    """A running simulated exchange; its keys live in memory only."""
+    """A running simulated exchange; its keys live in memory only.
+
+    It is in a session of its own, so that Ctrl+C in a terminal reaches the host alone, which
+    still needs it to withdraw its orders. It ends when its standard input does, however the
+    host ended.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, address: ExchangeAddress) -> None:
         self._process = process
+        self._stopping = False
+        self._words: deque[str] = deque(maxlen=_KEPT_WORDS)
+        self._reader = asyncio.create_task(self._listen())
         self.address = address
 
     @classmethod
     async def start(
         cls, *, symbol: str, seed: int, port: int, capture: Path | None, speed: float
     ) -> ExchangeChild:
-        """Start it and wait for its address. Raises ``UsageError`` with its own words."""
+        """Start it and wait for its address.
+
+        Raises:
+            UsageError: it refuses what it was asked for, in its own words.
+            ExchangeGone: it failed to start, or did not in time.
+        """
         arguments = [
             *("--venue", "binance", "--symbol", symbol, "--seed", str(seed)),
             *("--port", str(port), "--json", "--exit-with-parent"),
@@ -52,36 +80,71 @@ class ExchangeChild:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
-        if process.stdout is None or process.stderr is None:
-            raise DataError("the exchange was started without pipes")
         try:
-            async with asyncio.timeout(_START_LIMIT_S):
-                line = await process.stdout.readline()
-        except TimeoutError:
-            process.kill()
-            raise DataError("the simulated exchange did not start in time") from None
-        if not line:
-            words = (await process.stderr.read()).decode(errors="replace").strip()
-            status = await process.wait()
-            message = words.splitlines()[-1] if words else f"it ended with status {status}"
-            raise UsageError(f"simulated exchange: {message.removeprefix('obiterm: ')}")
-        return cls(process, msgspec.json.decode(line, type=ExchangeAddress))
+            return cls(process, await _greeting(process))
+        except BaseException:  # also when the host is interrupted while it waits
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
 
     @property
     def ended(self) -> bool:
         """Return whether the process is gone."""
         return self._process.returncode is not None
 
+    async def until_gone(self) -> None:
+        """Wait while the process lives.
+
+        Raises:
+            ExchangeGone: it ended without being asked to.
+        """
+        status = await self._process.wait()
+        await asyncio.wait([self._reader], timeout=_LAST_WORDS_S)
+        if self._stopping:
+            return
+        words = self._words[-1].removeprefix("obiterm: ") if self._words else f"status {status}"
+        raise ExchangeGone(f"the simulated exchange ended by itself: {words}")
+
     async def stop(self) -> None:
         """End the process."""
-        if self._process.returncode is not None:
-            return
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            async with asyncio.timeout(3.0):
+        self._stopping = True
+        if self._process.returncode is None:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            try:
+                async with asyncio.timeout(_STOP_LIMIT_S):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
                 await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        self._reader.cancel()
+
+    async def _listen(self) -> None:
+        """Keep what it says on standard error: a full pipe would stop it."""
+        stream = self._process.stderr
+        while stream is not None and (line := await stream.readline()):
+            if text := line.decode(errors="replace").strip():
+                self._words.append(text)
+                _LOG.warning("exchange: %s", text)
+
+
+async def _greeting(process: asyncio.subprocess.Process) -> ExchangeAddress:
+    if process.stdout is None or process.stderr is None:
+        raise ExchangeGone("the simulated exchange was started without pipes")
+    try:
+        async with asyncio.timeout(_START_LIMIT_S):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        raise ExchangeGone(
+            f"the simulated exchange did not start in {_START_LIMIT_S:.0f} s"
+        ) from None
+    if line:
+        return msgspec.json.decode(line, type=ExchangeAddress)
+    words = (await process.stderr.read()).decode(errors="replace").strip()
+    status = await process.wait()
+    message = words.splitlines()[-1].removeprefix("obiterm: ") if words else f"status {status}"
+    if status == _USAGE_STATUS:
+        raise UsageError(f"simulated exchange: {message}")
+    raise ExchangeGone(f"the simulated exchange did not start: {message}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from obiterm.core.clock import Clock
 from obiterm.core.effects import Note, Verb
@@ -20,6 +22,9 @@ from obiterm.link.server import Viewer
 _PERIOD_S = 0.1
 _PAST_LINES = 500
 _MOST_PENDING_TRADES = 5_000
+
+_LOG = logging.getLogger("obiterm.host")
+_Row = TypeVar("_Row")
 
 
 class Publisher:
@@ -47,7 +52,27 @@ class Publisher:
     # -- what the engines tell ----------------------------------------------------------
 
     def on_note(self, account: str, note: Note) -> None:
-        """Take one log line."""
+        """Take one log line. Called by engines, so it never raises."""
+        try:
+            self._add_line(account, note)
+        except Exception as error:  # task boundary: what is shown never stops what trades
+            self._count_fault(error)
+
+    def on_event(self, account: str, event: Event) -> None:
+        """Take one event; only prints matter here. Called by engines, so it never raises."""
+        if not isinstance(event, Traded):
+            return
+        try:
+            self._add_trade(event)
+        except Exception as error:  # task boundary: what is shown never stops what trades
+            self._count_fault(error)
+
+    def tell(self, account: str, text: str) -> None:
+        """Log something about the host itself."""
+        note = Note(verb=Verb.RISK, symbol=Symbol(""), text=text, at_ns=self._clock.wall_ns())
+        self.on_note(account, note)
+
+    def _add_line(self, account: str, note: Note) -> None:
         self._line_seq += 1
         line = LogLine(
             seq=self._line_seq,
@@ -61,10 +86,7 @@ class Publisher:
         self._lines.append(line)
         self._new_lines.append(line)
 
-    def on_event(self, account: str, event: Event) -> None:
-        """Take one event; only prints matter here."""
-        if not isinstance(event, Traded):
-            return
+    def _add_trade(self, event: Traded) -> None:
         dot = TradeDot(event.price_ticks, event.lots, event.aggressor)
         for pending in (self._trades, self._column_trades):
             dots = pending.setdefault(event.symbol, [])
@@ -89,11 +111,15 @@ class Publisher:
         """Publish until cancelled."""
         while True:
             due = asyncio.get_running_loop().time() + _PERIOD_S
-            try:
-                self.publish(viewers())
-            except Exception as error:  # task boundary: painting never stops trading
-                self._fault(error)
+            self.publish_now(viewers())
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+
+    def publish_now(self, viewers: Sequence[Viewer]) -> None:
+        """Publish one round; a fault is told and stops nothing."""
+        try:
+            self.publish(viewers)
+        except Exception as error:  # task boundary: painting never stops trading
+            self._fault(error)
 
     def publish(self, viewers: Sequence[Viewer]) -> None:
         """Build and post one round of frames and lines."""
@@ -106,7 +132,7 @@ class Publisher:
         made: dict[tuple[str, str, bool], Frame] = {}
         screens = sum(1 for viewer in viewers if viewer.wants_frames)
         for viewer in viewers:
-            if viewer.role not in ("screen", "watch"):
+            if not viewer.wants_frames:
                 continue
             key = (viewer.watch.symbol, viewer.watch.account, viewer.has_lease)
             frame = made.get(key)
@@ -130,10 +156,10 @@ class Publisher:
             market=frames.market_pane(engine, symbol, obi_levels, now_ns),
             depth=frames.depth_of(engine, symbol),
             trades=merge_trades(self._trades.get(symbol, [])),
-            accounts=[frames.account_pane(e, now_ns) for e in self._engines],
-            positions=[row for e in engines for row in frames.position_rows(e, now_ns)],
-            orders=[row for e in engines for row in frames.order_rows(e, now_ns)],
-            strategies=[card for e in engines for card in frames.strategy_cards(e, now_ns)],
+            accounts=self._each(self._engines, lambda e: [frames.account_pane(e, now_ns)]),
+            positions=self._each(engines, lambda e: frames.position_rows(e, now_ns)),
+            orders=self._each(engines, lambda e: frames.order_rows(e, now_ns)),
+            strategies=self._each(engines, lambda e: frames.strategy_cards(e, now_ns)),
             risk=frames.risk_pane(self._engines, self.loop_lag_ms, self.journal_rows, now_ns),
             panic=frames.panic_pane(self._engines),
             holding=any(e.kernel.gate.holding for e in self._engines),
@@ -142,6 +168,18 @@ class Publisher:
         )
 
     # -- inside --------------------------------------------------------------------------
+
+    def _each(
+        self, engines: Sequence[AccountEngine], rows_of: Callable[[AccountEngine], list[_Row]]
+    ) -> list[_Row]:
+        """Return the rows of all accounts; one that cannot be shown hides none of the others."""
+        rows: list[_Row] = []
+        for engine in engines:
+            try:
+                rows += rows_of(engine)
+            except Exception as error:  # task boundary between accounts (R126)
+                self._fault(error)
+        return rows
 
     def _engine_of(self, symbol: str, engines: Sequence[AccountEngine]) -> AccountEngine:
         for engine in [*engines, *self._engines]:
@@ -171,11 +209,17 @@ class Publisher:
                 )
 
     def _fault(self, error: Exception) -> None:
+        """Count a fault in painting and log the first one and every hundredth."""
+        if self._count_fault(error):
+            self.tell("host", f"publisher fault {self._faults}: {type(error).__name__}: {error}")
+
+    def _count_fault(self, error: Exception) -> bool:
+        """Count a fault; return whether it is one of the few that are told."""
         self._faults += 1
-        if self._faults == 1 or self._faults % 100 == 0:
-            text = f"publisher fault {self._faults}: {type(error).__name__}: {error}"
-            note = Note(verb=Verb.RISK, symbol=Symbol(""), text=text, at_ns=self._clock.wall_ns())
-            self.on_note("host", note)
+        told = self._faults == 1 or self._faults % 100 == 0
+        if told:
+            _LOG.warning("publisher fault %d", self._faults, exc_info=error)
+        return told
 
 
 async def measure_loop_lag(publisher: Publisher) -> None:

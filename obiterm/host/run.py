@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -13,21 +13,19 @@ import msgspec
 from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit, Kill
-from obiterm.core.effects import Note, Verb
-from obiterm.core.errors import ConfigError, DataError, ObitermError
-from obiterm.core.values import Environment, Symbol
+from obiterm.core.errors import DataError, UsageError
+from obiterm.core.values import Environment
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import LatchStore
 from obiterm.host.build import build_engine, make_gateway, new_run_id
-from obiterm.host.exchange_child import ExchangeChild
+from obiterm.host.exchange_child import ExchangeChild, ExchangeGone
+from obiterm.host.lock import only_host_of
 from obiterm.host.publisher import Publisher, measure_loop_lag
 from obiterm.host.service import HostOptions, HostService
+from obiterm.host.supervision import keep_journal, supervise
 from obiterm.journal.log import Journal
 from obiterm.link.server import LinkServer
 from obiterm.net.clock import SteadyClock
-
-_CHECKPOINT_S = 5.0
-_RESTART_AFTER_S = 2.0
 
 
 class HostResult(msgspec.Struct, frozen=True):
@@ -35,6 +33,8 @@ class HostResult(msgspec.Struct, frozen=True):
 
     reason: str
     journal: Path
+    left: tuple[str, ...] = ()
+    """Orders and accounts whose end the venue did not confirm; empty when all is well."""
 
 
 class RunningHost:
@@ -54,6 +54,7 @@ class RunningHost:
 
 
 OnReady = Callable[[RunningHost], None]
+BeforeEnd = Callable[[RunningHost], Awaitable[None]]
 
 
 async def run_host(
@@ -61,32 +62,49 @@ async def run_host(
     paths: Paths,
     *,
     on_ready: OnReady | None = None,
+    before_end: BeforeEnd | None = None,
     handle_signals: bool = True,
 ) -> HostResult:
     """Run the host of a profile until it is asked to stop.
 
-    Raises ``UsageError`` when the profile already runs or cannot start.
+    Args:
+        on_ready: called when viewers can attach.
+        before_end: called when the host is asked to stop, while its engines still run.
+        handle_signals: take SIGUSR1, SIGUSR2, SIGTERM and SIGINT; main thread only.
+
+    Raises:
+        UsageError: the profile already runs, its journal does not hold, it cannot start.
+        ExchangeGone: the simulated exchange ended by itself.
     """
     paths.ensure()
-    environment = profile.accounts[0].environment
-    journal = Journal.open(paths.journal(f"{profile.name}-{environment.value.lower()}"))
-    child: ExchangeChild | None = None
+    with only_host_of(profile, paths):
+        journal = _open_journal(profile, paths)
+        child: ExchangeChild | None = None
+        try:
+            if any(one.environment is Environment.SIM for one in profile.accounts):
+                child = await _start_exchange(profile)
+            return await _serve(
+                profile, paths, journal, child, on_ready, before_end, handle_signals
+            )
+        finally:
+            if child is not None:
+                await child.stop()
+            with contextlib.suppress(DataError):
+                journal.close()
+
+
+def _open_journal(profile: Profile, paths: Paths) -> Journal:
+    environment = profile.accounts[0].environment.value.lower()
     try:
-        if profile.exchange is not None and environment is Environment.SIM:
-            child = await _start_exchange(profile)
-        return await _serve(profile, paths, journal, child, on_ready, handle_signals)
-    finally:
-        if child is not None:
-            await child.stop()
-        with contextlib.suppress(DataError):
-            journal.commit()
-        journal.close()
+        return Journal.open(paths.journal(f"{profile.name}-{environment}"))
+    except DataError as error:
+        raise UsageError(error.message, hint=error.hint) from error
 
 
-async def _start_exchange(profile: Profile) -> ExchangeChild:
+async def _start_exchange(profile: Profile) -> ExchangeChild | None:
     exchange = profile.exchange
-    if exchange is None:
-        raise ConfigError("exchange", None, "an [exchange] section in this profile")
+    if exchange is None:  # the profile's own check has told so already
+        return None
     return await ExchangeChild.start(
         symbol=exchange.symbol,
         seed=exchange.seed,
@@ -102,13 +120,64 @@ async def _serve(
     journal: Journal,
     child: ExchangeChild | None,
     on_ready: OnReady | None,
+    before_end: BeforeEnd | None,
     handle_signals: bool,
 ) -> HostResult:
     clock = SteadyClock()
-    run = new_run_id()
     publisher = Publisher([], clock)
+    engines = await _build_engines(profile, paths, journal, child, publisher, clock)
+    publisher.attach(engines)
+    options = HostOptions(
+        profile=profile.name,
+        on_detach=profile.on_detach,
+        size_presets=_presets(profile, engines[0]),
+    )
+    service = HostService(options, engines, publisher, journal, clock)
+    server = LinkServer(paths.socket(profile.name), service)
+    await server.start()
+    if handle_signals:
+        _handle_signals(service)
+    running = RunningHost(service, engines, child, journal)
+    failures: list[ExchangeGone] = []
+    left: list[str] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(supervise(engine, publisher)) for engine in engines]
+            tasks += [
+                group.create_task(publisher.run(lambda: server.viewers)),
+                group.create_task(measure_loop_lag(publisher)),
+                group.create_task(keep_journal(journal, publisher)),
+            ]
+            if child is not None:
+                tasks.append(group.create_task(_watch_exchange(child, service, failures)))
+            if on_ready is not None:
+                on_ready(running)
+            await service.stop_asked.wait()
+            if not failures:
+                if before_end is not None:
+                    await before_end(running)
+                left = [*await service.withdraw(), *await service.panic_done()]
+            publisher.publish_now(server.viewers)
+            for task in tasks:
+                task.cancel()
+    finally:
+        await server.stop(service.stop_reason or "the host has ended")
+    if failures:
+        raise failures[0]
+    return HostResult(reason=service.stop_reason, journal=journal.path, left=tuple(left))
+
+
+async def _build_engines(
+    profile: Profile,
+    paths: Paths,
+    journal: Journal,
+    child: ExchangeChild | None,
+    publisher: Publisher,
+    clock: SteadyClock,
+) -> list[AccountEngine]:
+    run = new_run_id()
     latches = LatchStore(paths.latches / profile.name)
-    engines = [
+    return [
         await build_engine(
             profile,
             account,
@@ -122,37 +191,6 @@ async def _serve(
         )
         for account in profile.accounts
     ]
-    publisher.attach(engines)
-    options = HostOptions(
-        profile=profile.name,
-        on_detach=profile.on_detach,
-        size_presets=_presets(profile, engines[0]),
-    )
-    service = HostService(options, engines, publisher, journal, clock)
-    server = LinkServer(paths.socket(profile.name), service)
-    await server.start()
-    if handle_signals:
-        _handle_signals(service)
-    running = RunningHost(service, engines, child, journal)
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_supervise(engine, publisher)) for engine in engines]
-            tasks += [
-                group.create_task(publisher.run(lambda: server.viewers)),
-                group.create_task(measure_loop_lag(publisher)),
-                group.create_task(_keep_journal(journal, publisher)),
-            ]
-            if on_ready is not None:
-                on_ready(running)
-            await service.stop_asked.wait()
-            await service.withdraw()
-            await service.panic_done()
-            publisher.publish(server.viewers)
-            for task in tasks:
-                task.cancel()
-    finally:
-        await server.stop(service.stop_reason or "the host has ended")
-    return HostResult(reason=service.stop_reason, journal=journal.path)
 
 
 def _presets(profile: Profile, engine: AccountEngine) -> tuple[int, ...]:
@@ -160,6 +198,17 @@ def _presets(profile: Profile, engine: AccountEngine) -> tuple[int, ...]:
     return tuple(max(1, instrument.lots_down(size)) for size in profile.sizes) or (
         instrument.min_lots,
     )
+
+
+async def _watch_exchange(
+    child: ExchangeChild, service: HostService, failures: list[ExchangeGone]
+) -> None:
+    """End the host when its exchange is gone: nothing is left to trade on, or to cancel."""
+    try:
+        await child.until_gone()
+    except ExchangeGone as error:
+        failures.append(error)
+        service.ask_stop(error.message)
 
 
 def _handle_signals(service: HostService) -> None:
@@ -178,34 +227,3 @@ def _handle_signals(service: HostService) -> None:
         loop.add_signal_handler(number, service.ask_stop, f"signal {number.name}")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
-
-
-async def _supervise(engine: AccountEngine, publisher: Publisher) -> None:
-    """Keep one account running; its failure never touches another (R126)."""
-    while True:
-        try:
-            await engine.run()
-        except Exception as error:  # task boundary: restart this account, tell the screen
-            reason = _innermost(error)
-            engine.trouble = f"restarting after {type(reason).__name__}: {reason}"
-            publisher.on_note(
-                engine.name,
-                Note(verb=Verb.RISK, symbol=Symbol(""), text=engine.trouble, at_ns=engine.now_ns()),
-            )
-        await asyncio.sleep(_RESTART_AFTER_S)
-        engine.trouble = ""
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = error.exceptions[0]
-    return error
-
-
-async def _keep_journal(journal: Journal, publisher: Publisher) -> None:
-    """Bring the journal to the medium every few seconds, off the engines' thread."""
-    while True:
-        await asyncio.sleep(_CHECKPOINT_S)
-        publisher.journal_rows = journal.rows_written
-        with contextlib.suppress(ObitermError):
-            await asyncio.to_thread(journal.checkpoint)

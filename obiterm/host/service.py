@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from obiterm.core.commands import (
     Rearm,
     StopStrategy,
 )
+from obiterm.core.errors import DataError
 from obiterm.core.values import NS_PER_S, OrderRole, OrderState, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.host import frames
@@ -40,9 +42,11 @@ from obiterm.link.messages import (
     Welcome,
 )
 from obiterm.link.server import Viewer
+from obiterm.trading.order_states import TrackedOrder
 
 _STOP_LIMIT_S = 10.0
 _WITHDRAW_LIMIT_S = 3.0
+_LOOK_AGAIN_S = 0.02
 
 
 class HostOptions(msgspec.Struct, frozen=True):
@@ -72,6 +76,7 @@ class HostService:
         self._clock = clock
         self._started_ns = clock.monotonic_ns()
         self._viewers: list[Viewer] = []
+        self._tasks: set[asyncio.Task[list[str]]] = set()
         self.stop_asked = asyncio.Event()
         self.stop_reason = ""
 
@@ -85,6 +90,8 @@ class HostService:
             viewer.has_lease = True
         viewer.post(self._welcome(viewer))
         if viewer.role in ("screen", "watch"):
+            if not viewer.has_lease:
+                viewer.post(LeaseChanged(has_lease=False, holder=self._holder()))
             self._publisher.welcome(viewer)
             self._human(viewer, "attached")
 
@@ -131,40 +138,45 @@ class HostService:
         if isinstance(command, Rearm) and command.account == ALL_ACCOUNTS:
             if command.typed != "all":
                 return False, "type all to arm every account"
-            named_commands = [(e, Rearm(account=e.name, typed=e.name)) for e in named]
-            results = [engine.command(one, who) for engine, one in named_commands]
+            results = [self._give(e, Rearm(account=e.name, typed=e.name), who) for e in named]
         else:
-            results = [engine.command(command, who) for engine in named]
+            results = [self._give(engine, command, who) for engine in named]
         failed = [text for ok, text in results if not ok]
         return (not failed), failed[0] if failed else results[0][1]
 
+    def _give(self, engine: AccountEngine, command: AnyCommand, who: str) -> tuple[bool, str]:
+        """Give one account a command; its fault never keeps the next one from a kill (R126)."""
+        try:
+            return engine.command(command, who)
+        except Exception as error:  # task boundary: told to whoever asked, and in the log
+            text = f"{type(command).__name__} failed: {type(error).__name__}: {error}"
+            self._publisher.tell(engine.name, text)
+            return False, f"{engine.name}: {text}"
+
     def _obey(self, viewer: Viewer, command: AnyCommand) -> tuple[bool, str]:
-        panic = isinstance(command, Kill | EmergencyExit | HoldFire)
-        if not panic and not viewer.has_lease:
-            holder = next((v.client for v in self._viewers if v.has_lease), "nobody")
-            return False, f"watching only: {holder} has control"
+        if not isinstance(command, Kill | EmergencyExit | HoldFire):
+            if not viewer.has_lease:
+                return False, f"watching only: {self._holder() or 'nobody'} has control"
+            if self.stop_asked.is_set():
+                return False, f"the host is ending: {self.stop_reason}"
         result = self.command_all(command, viewer.client)
-        self._journal.append(
-            "host",
-            "human",
-            msgspec.msgpack.encode((viewer.client, command, result)),
-            self._clock.wall_ns(),
-        )
+        self._write(msgspec.msgpack.encode((viewer.client, command, result)))
         return result
 
     def _take_lease(self, viewer: Viewer) -> None:
         if viewer.role != "screen":
             return
-        for other in self._viewers:
-            if other.has_lease and other is not viewer:
-                other.has_lease = False
-                other.post(LeaseChanged(has_lease=False, holder=viewer.client))
         self._give_lease(viewer)
 
     def _give_lease(self, viewer: Viewer) -> None:
-        viewer.has_lease = True
-        viewer.post(LeaseChanged(has_lease=True, holder=viewer.client))
+        """Give control to one screen and tell every other who has it."""
+        for one in self._viewers:
+            one.has_lease = one is viewer
+            one.post(LeaseChanged(has_lease=one.has_lease, holder=viewer.client))
         self._human(viewer, "took control")
+
+    def _holder(self) -> str:
+        return next((viewer.client for viewer in self._viewers if viewer.has_lease), "")
 
     def _watch(self, viewer: Viewer, message: Watch) -> None:
         known = {symbol for engine in self._engines for symbol in engine.kernel.markets}
@@ -181,10 +193,12 @@ class HostService:
     def _apply_detach_rule(self) -> None:
         rule = self._options.on_detach
         who = f"on_detach = {rule}"
-        if rule == "hold":
+        if rule in ("hold", "cancel"):
             self.command_all(HoldFire(account=ALL_ACCOUNTS), who)
-        elif rule == "cancel":
-            self.command_all(Kill(account=ALL_ACCOUNTS), who)
+        if rule == "cancel":
+            task = asyncio.get_running_loop().create_task(self.withdraw(hold=True))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         elif rule == "flatten":
             self.command_all(EmergencyExit(account=ALL_ACCOUNTS), who)
 
@@ -193,36 +207,47 @@ class HostService:
         self.stop_reason = self.stop_reason or reason
         self.stop_asked.set()
 
-    async def withdraw(self) -> None:
+    async def withdraw(self, *, hold: bool = False) -> list[str]:
         """Take back every order that could open a position; stops that protect one stay.
 
-        Bounded: a venue that does not answer does not keep the host alive.
-        """
-        for engine in self._engines:
-            for runner in engine.kernel.runners:
-                engine.command(StopStrategy(account=engine.name, name=runner.name), "host stop")
-        deadline = self._clock.monotonic_ns() + int(_WITHDRAW_LIMIT_S * NS_PER_S)
-        while self._clock.monotonic_ns() < deadline:
-            left = 0
-            for engine in self._engines:
-                for order in list(engine.kernel.desk.live()):
-                    if order.intent.role not in (OrderRole.ENTRY, OrderRole.MANUAL):
-                        continue
-                    left += 1
-                    if order.state in (OrderState.OPEN, OrderState.PARTIAL):
-                        engine.cancel_order(order)
-            if not left:
-                return
-            await asyncio.sleep(0.02)
+        Args:
+            hold: strategies go on with what they have; otherwise they are stopped.
 
-    async def panic_done(self, limit_s: float = _STOP_LIMIT_S) -> bool:
-        """Wait until every account's panic path has finished; False when it takes too long."""
-        try:
+        Returns:
+            The orders whose end the venue has not confirmed. Bounded: a venue that does not
+            answer does not keep the host alive.
+        """
+        if not hold:
+            for engine in self._engines:
+                for runner in engine.kernel.runners:
+                    stop = StopStrategy(account=engine.name, name=runner.name)
+                    self._give(engine, stop, "host stop")
+        deadline = self._clock.monotonic_ns() + int(_WITHDRAW_LIMIT_S * NS_PER_S)
+        while (left := self._entries()) and self._clock.monotonic_ns() < deadline:
+            for engine, order in left:
+                if order.state in (OrderState.OPEN, OrderState.PARTIAL):
+                    engine.cancel_order(order)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return [f"{engine.name} {order.intent.client_id}" for engine, order in left]
+
+    def _entries(self) -> list[tuple[AccountEngine, TrackedOrder]]:
+        return [
+            (engine, order)
+            for engine in self._engines
+            for order in engine.kernel.desk.live()
+            if order.intent.role in (OrderRole.ENTRY, OrderRole.MANUAL)
+        ]
+
+    async def panic_done(self, limit_s: float = _STOP_LIMIT_S) -> list[str]:
+        """Wait for every account's panic path; return the accounts that are not done in time."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await asyncio.gather(*(engine.panic.wait() for engine in self._engines))
-        except TimeoutError:
-            return False
-        return True
+        return [
+            engine.name
+            for engine in self._engines
+            if engine.panic.progress is not None and not engine.panic.progress.done
+        ]
 
     # -- telling -----------------------------------------------------------------------------
 
@@ -282,5 +307,11 @@ class HostService:
         return next(iter(self._engines[0].kernel.markets))
 
     def _human(self, viewer: Viewer, what: str) -> None:
-        payload = msgspec.msgpack.encode((viewer.client, viewer.role, what))
-        self._journal.append("host", "human", payload, self._clock.wall_ns())
+        self._write(msgspec.msgpack.encode((viewer.client, viewer.role, what)))
+
+    def _write(self, payload: bytes) -> None:
+        """Journal what a human did. A journal that cannot write stops no kill and no screen."""
+        try:
+            self._journal.append("host", "human", payload, self._clock.wall_ns())
+        except DataError as error:
+            self._publisher.tell("host", f"not journaled: {error}")
