@@ -10,6 +10,7 @@ import os
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
+from textual.pilot import Pilot
 
 from obiterm.link.messages import Frame, LogLine
 from obiterm.ui.paint.context import PaintContext, size_class
@@ -28,6 +29,7 @@ from obiterm.ui.panes import (
 )
 from obiterm.ui.theme import load_themes, to_textual
 from tests.ui_support.market import INSTRUMENTS, MadeUpMarket, log_lines
+from tests.ui_support.picture import screen_runs
 
 HINTS = [
     KeyHint("F9 F9", "KILL", "kill"),
@@ -132,6 +134,22 @@ class Harness(App[None]):
     def _tick(self) -> None:
         frame = self.market.frame()
         self.show(frame, slow=self.frames_shown % 5 == 0)
+
+
+async def start(pilot: Pilot[None], app: Harness, frames: int = 4) -> Frame:
+    """Show history, a log and some frames; return the last frame."""
+    app.query_one(HeatMap).load_history(app.market.history(40))
+    app.add_log(log_lines())
+    for _ in range(frames):
+        frame = app.market.frame()
+        app.show(frame)
+    await pilot.pause()
+    return frame
+
+
+def screen_text(app: Harness) -> str:
+    """Return what stands on the screen, without colours."""
+    return "\n".join("".join(text for text, _ in runs) for runs in screen_runs(app))
 
 
 def main() -> None:
