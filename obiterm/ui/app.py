@@ -87,7 +87,6 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         self._keymap_used = resolve(settings.keymap)
         palette = load_themes(settings.themes_dir).get(settings.theme)
         super().__init__()
-        self.settings = settings
         self.ending = ending or Ending(settings.on_exit)
         depth = _depth(settings.color, str(self.console.color_system), self.no_color)
         palette = palette.for_depth(depth)
@@ -294,7 +293,9 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
             driver = self._driver
             hardened = driver if isinstance(driver, HardenedDriver) else None
             backlog = hardened.backlog if hardened else 0
-            self.painter.frame(frame, backlog, behind=hardened is not None and hardened.behind)
+            behind = hardened is not None and hardened.behind
+            covered = self.screen is not self.trade
+            self.painter.frame(frame, backlog, behind=behind, covered=covered)
             self.panic_view.follow(frame)
 
     # -- the mouse ---------------------------------------------------------------

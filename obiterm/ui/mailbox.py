@@ -32,8 +32,6 @@ class Delivery:
     lines: list[LogLine] = field(default_factory=list)
     history: list[History] = field(default_factory=list)
     others: list[ToScreen] = field(default_factory=list)
-    skipped: int = 0
-    """Frames replaced by newer ones."""
 
 
 class Mailbox:
@@ -50,7 +48,6 @@ class Mailbox:
         if isinstance(message, Frame):
             if now.frame is not None:
                 self._carried.extend(now.frame.trades)
-                now.skipped += 1
             now.frame = message
         elif isinstance(message, LogLines):
             now.lines.extend(message.lines)

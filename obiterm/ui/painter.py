@@ -22,6 +22,9 @@ MAX_TRADES_KEPT = 500
 """Prints kept for a heat map that is not due yet."""
 
 
+KINDS = frozenset(PERIOD_NS) - {"covered"}
+
+
 class Painter:
     """Decides what of a frame is painted when.
 
@@ -64,18 +67,24 @@ class Painter:
             connected=cockpit.connected,
         )
 
-    def frame(self, frame: Frame, backlog: int, *, behind: bool) -> None:
+    def frame(self, frame: Frame, backlog: int, *, behind: bool, covered: bool) -> None:
         """Take a new frame; paint the kinds that are due.
 
         ``backlog`` is the number of frames that wait for the terminal; while it is
-        ``behind`` nothing is painted, a full repaint will follow.
+        ``behind`` nothing is painted, a full repaint will follow. ``covered``: a box lies
+        over the panes.
         """
         now_ns = time.monotonic_ns()
         self._trades = [*self._trades, *frame.trades][-MAX_TRADES_KEPT:]
         self.cadence.observe(backlog, now_ns)
         if behind or not self._screen.is_mounted:
             return
-        due = frozenset(kind for kind in PERIOD_NS if self.cadence.due(kind, now_ns))
+        if covered:
+            due = KINDS if self.cadence.due("covered", now_ns) else frozenset()
+        else:
+            due = frozenset(kind for kind in KINDS if self.cadence.due(kind, now_ns))
+        if not due:
+            return
         if "heat" in due:
             frame = msgspec.structs.replace(frame, trades=self._trades)
             self._trades = []
@@ -85,7 +94,7 @@ class Painter:
         """Paint the last frame in every pane, with the present choices."""
         frame = self._cockpit.frame
         if frame is not None and self._screen.is_mounted:
-            self._paint(msgspec.structs.replace(frame, trades=[]), frozenset(PERIOD_NS))
+            self._paint(msgspec.structs.replace(frame, trades=[]), KINDS)
 
     def age(self) -> None:
         """Call once a second: what has grown old must look old, even without new frames."""

@@ -16,8 +16,9 @@ def run_screen(socket: Path, settings: UiSettings) -> int:
     """Attach a full-screen terminal to the host at ``socket`` and return an exit code.
 
     Returns:
-        0 after detach or stop, 1 after a fault of the screen, 143 after SIGTERM. When the
-        terminal is gone the process ends here, within a second, with code 129.
+        0 after detach or stop, 1 after a fault of the screen, 143 after SIGTERM, 129 when
+        the terminal is gone (prints then go nowhere). If the screen hangs while it should
+        end, the process ends here, within a second, after ``settings.on_exit``.
 
     Raises:
         ConfigError: theme, colour or keymap cannot be used; nothing has been painted yet.
@@ -38,8 +39,16 @@ def run_screen(socket: Path, settings: UiSettings) -> int:
     fallback = EndReason.CRASHED if app.return_code else EndReason.DETACHED
     reason = ending.settle(chosen or fallback)
     if reason is EndReason.HANGUP:
-        os._exit(reason.exit_code)
+        _forget_terminal()
     return reason.exit_code
+
+
+def _forget_terminal() -> None:
+    """Let later prints of the caller go nowhere: writing to a dead terminal fails."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _choose_colors(color: str) -> None:

@@ -48,8 +48,6 @@ class Cockpit:
     welcome: Welcome | None = None
     frame: Frame | None = None
     connected: bool = False
-    link_note: str = ""
-    """Why there is no host, for the banner; empty while there is one."""
     has_lease: bool = False
     holder: str = ""
     read_only: bool = False

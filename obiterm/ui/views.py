@@ -99,6 +99,7 @@ class Views:
         name = f"obiterm-{datetime.now(UTC):%Y%m%d-%H%M%S}.svg"
         path = self._pictures_dir / name
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
             path.write_text(picture, encoding="utf-8")
         except OSError as error:

@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from obiterm.core.commands import EmergencyExit, HoldFire, Kill, PlaceOrder
+from obiterm.core.values import Side
 from obiterm.link.messages import Leave
 from tests.pty.conftest import Open
 from tests.pty.terminal import Terminal
@@ -121,6 +122,64 @@ def test_sigterm_ends_cleanly_and_mends_the_terminal(host: FakeHost, open_screen
     assert b"Traceback" not in terminal.raw
 
 
+def test_sigterm_ends_a_stalled_screen_too(host: FakeHost, open_screen: Open) -> None:
+    terminal = open_screen(size=(160, 48))
+    ready(terminal, host)
+    stall(terminal, host, 3.0)
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.ended_within(5.0) < 1.5
+    assert terminal.process.returncode == 143
+
+
+def test_a_fault_of_the_screen_ends_it_with_a_mended_terminal(
+    host: FakeHost, open_screen: Open
+) -> None:
+    terminal = open_screen("--crash")
+    ready(terminal, host)
+    terminal.type("m")
+    assert terminal.ended_within(5.0) < 3.0
+    assert terminal.process.returncode == 1
+    terminal.wait(lambda: b"ZeroDivisionError" in terminal.raw)
+    assert terminal.raw.index(b"\x1b[?1049l") < terminal.raw.index(b"ZeroDivisionError")
+    assert host.messages(Leave) == []
+
+
+def blank(terminal: Terminal) -> None:
+    """Let something else clear the screen behind the program's back."""
+    with terminal._lock:
+        terminal.screen.reset()
+
+
+def test_control_l_paints_everything_again(host: FakeHost, open_screen: Open) -> None:
+    terminal = open_screen()
+    ready(terminal, host)
+    blank(terminal)
+    terminal.type("\x0c")
+    terminal.wait_text("LADDER", "POSITIONS", "ORDER LOG", "F9 F9 KILL")
+
+
+def test_after_stop_and_continue_the_screen_is_whole(host: FakeHost, open_screen: Open) -> None:
+    terminal = open_screen()
+    ready(terminal, host)
+    terminal.process.send_signal(signal.SIGSTOP)
+    pass_time(host, 0.3)
+    blank(terminal)
+    terminal.process.send_signal(signal.SIGCONT)
+    terminal.wait_text("LADDER", "POSITIONS", "ORDER LOG", "F9 F9 KILL")
+    terminal.type("b")
+    host.wait_for(PlaceOrder)
+
+
+def test_clicks_arrive(host: FakeHost, open_screen: Open) -> None:
+    terminal = open_screen()
+    ready(terminal, host)
+    row = 5
+    for _ in range(2):  # far right of the ladder, in the asks
+        terminal.type(f"\x1b[<0;116;{row}M\x1b[<0;116;{row}m")
+    host.wait_for(PlaceOrder)
+    assert host.commands(PlaceOrder)[0].side is Side.SELL
+
+
 def test_stop_signals_stop_nothing(host: FakeHost, open_screen: Open) -> None:
     terminal = open_screen()
     ready(terminal, host)
@@ -164,8 +223,7 @@ def test_a_terminal_that_stops_reading_freezes_nothing(host: FakeHost, open_scre
     terminal.type(F9 + F9)
     host.wait_for(Kill)
     assert host.timed(Kill)[0][1] - began < PANIC_LIMIT_NS
-    with terminal._lock:
-        terminal.screen.reset()
+    blank(terminal)
     terminal.reading.set()
     terminal.wait_text("KILL SWITCH LATCHED", "LADDER", "DEPTH", "POSITIONS")
 

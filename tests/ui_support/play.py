@@ -2,7 +2,8 @@
 
 ``python -m tests.ui_support.play SOCKET [--theme NAME] [--block] [--ignore-hup]``.
 ``--block`` makes the key ``m`` block the event loop for two seconds, as a faulty
-handler would. ``--ignore-hup`` leaves only end of file to tell of a closed terminal.
+handler would; ``--crash`` makes it raise. ``--ignore-hup`` leaves only end of file to
+tell of a closed terminal.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ def main() -> int:
     parser.add_argument("socket", type=Path)
     parser.add_argument("--theme", default="night-city")
     parser.add_argument("--block", action="store_true")
+    parser.add_argument("--crash", action="store_true")
     parser.add_argument("--ignore-hup", action="store_true")
     parser.add_argument("--read-only", action="store_true")
     chosen = parser.parse_args()
-    if chosen.block:
-        _make_mask_block()
+    if chosen.block or chosen.crash:
+        _break_mask(crash=chosen.crash)
     if chosen.ignore_hup:
         Ending.install = lambda self: None  # type: ignore[method-assign]
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -37,10 +39,12 @@ def main() -> int:
     return run_screen(chosen.socket, settings)
 
 
-def _make_mask_block() -> None:
+def _break_mask(*, crash: bool) -> None:
     from obiterm.ui.views import Views
 
     def mask(self: Views) -> None:
+        if crash:
+            raise ZeroDivisionError("a fault of the screen")
         time.sleep(BLOCK_S)
 
     Views.mask = mask  # type: ignore[method-assign]

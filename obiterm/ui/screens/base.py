@@ -6,9 +6,11 @@ from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
+from obiterm.ui.paint.context import size_class
 from obiterm.ui.screens.notice import NoticeLine
 
 Answer = TypeVar("Answer")
@@ -35,6 +37,10 @@ class Modal(ModalScreen[Answer], inherit_bindings=False):
     def compose_box(self) -> ComposeResult:
         """Give the contents of the box."""
         yield from ()
+
+    def on_resize(self, event: Resize) -> None:
+        """Leave out empty lines where there is no room for them."""
+        self.set_class(size_class(*event.size) == "tiny", "-tight")
 
     def action_leave(self) -> None:
         """Close without an answer."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
 from obiterm.ui.actions import ReferenceRow
@@ -40,11 +40,14 @@ class HelpScreen(Modal[None]):
             for row in self._rows:
                 if row.area != area:
                     area = row.area
-                    yield Static(f"\n{area.upper()}", markup=False, classes="area")
-                yield Static(f"  {row.keys:<20} {row.description}", markup=False)
-                if row.notes:
-                    yield Static(f"  {'':<20} {row.notes}", markup=False, classes="dim")
-            yield Static(f"\n{_COLOUR_HELP}", markup=False, classes="dim")
+                    yield Static(area.upper(), markup=False, classes="area")
+                with Horizontal(classes="key"):
+                    yield Static(row.keys, markup=False, classes="name")
+                    with Vertical():
+                        yield Static(row.description, markup=False)
+                        if row.notes:
+                            yield Static(row.notes, markup=False, classes="dim")
+            yield Static(_COLOUR_HELP, markup=False, classes="dim area")
 
     def on_mount(self) -> None:
         """Title of the box."""

@@ -41,6 +41,7 @@ class KillModal(Modal[KillAnswer]):
         super().__init__()
         self._ready_ns = time.monotonic_ns() + (GUARD_NS if guarded else 0)
         self._may_act = may_act
+        self._parts: dict[str, Content] = {}
         self._last_frame: Frame | None = None
         self._paint_context: PaintContext | None = None
 
@@ -66,15 +67,17 @@ class KillModal(Modal[KillAnswer]):
         title = " ▲ EMERGENCY EXIT " if panic.flatten else " ▲ KILL SWITCH LATCHED "
         self.query_one(Box).border_title = title
         head = Content.styled("ALL ENGINES DISARMED · NEW ORDERS REFUSED", f"bold {palette.hot}")
-        self.query_one("#head", Static).update(
-            Content.assemble(head, "\n", (f"asked by {clean(panic.who)}", palette.dim), "\n")
-        )
+        self._put("head", Content.assemble(head, (f"  by {clean(panic.who)}", palette.dim)))
         rows = [_account_line(row, context, panic.flatten) for row in panic.accounts]
-        self.query_one("#rows", Static).update(Content("\n").join(rows))
-        self.query_one("#left", Static).update(_left(frame, context))
-        self.query_one("#keys", Static).update(
-            _keys(context, flatten=panic.flatten, may_act=self._may_act)
-        )
+        self._put("rows", Content("\n").join(rows))
+        self._put("left", _left(frame, context))
+        self._put("keys", _keys(context, flatten=panic.flatten, may_act=self._may_act))
+
+    def _put(self, part: str, content: Content) -> None:
+        """Change a part only when it reads differently: each change is painted."""
+        if self._parts.get(part) != content:
+            self._parts[part] = content
+            self.query_one(f"#{part}", Static).update(content)
 
     def action_flatten(self) -> None:
         """Close every position."""
@@ -98,23 +101,21 @@ class KillModal(Modal[KillAnswer]):
 def _account_line(row: PanicAccount, context: PaintContext, flatten: bool) -> Content:
     palette = context.palette
     sign, colour = ("●", palette.ok) if row.done else ("◐", palette.warn)
-    if row.left_orders < 0:
-        orders = "open orders not confirmed yet"
-    elif row.left_orders:
-        orders = f"{row.left_orders} orders still open"
-    else:
-        orders = "no order left"
+    orders = "?" if row.left_orders < 0 else str(row.left_orders)
+    left = f"{orders} orders left"
+    certain = row.left_orders == 0
+    if flatten:
+        positions = "?" if row.left_positions < 0 else str(row.left_positions)
+        left = f"{orders} orders · {positions} positions left"
+        certain = certain and row.left_positions == 0
     parts: list[Content | str | tuple[str, str]] = [
         (f"{sign} ", colour),
-        (f"{clean(row.account):<16} ", palette.text),
-        (f"{row.cancelled} cancelled", palette.text),
-        (f", {orders}", palette.text if row.left_orders == 0 else palette.warn),
+        (f"{clean(row.account):<14} ", palette.text),
+        (f"{row.cancelled} cancelled · ", palette.text),
+        (left, palette.text if certain else palette.warn),
     ]
-    if flatten:
-        open_positions = "?" if row.left_positions < 0 else str(row.left_positions)
-        parts.append((f", {open_positions} positions open", palette.text))
     if row.attempt > 1 and not row.done:
-        parts.append((f", try {row.attempt}", palette.warn))
+        parts.append((f" · try {row.attempt}", palette.warn))
     parts.append((f"  {milliseconds(row.elapsed_ms)}", f"bold {palette.text}"))
     if row.text:
         parts.append((f"\n  {clean(row.text)}", palette.dim))
@@ -126,12 +127,12 @@ def _left(frame: Frame, context: PaintContext) -> Content:
     total = sum(row.unrealised_quote for row in frame.positions)
     safe = risk.stops_resting >= risk.stops_needed
     return Content.assemble(
-        ("\nstill open ", palette.dim),
+        ("still open ", palette.dim),
         (f"{len(frame.positions)} positions", f"bold {palette.text}"),
         (" · uPnL ", palette.dim),
         (result(total, 12, masked=context.masked), palette.ok if total >= 0 else palette.hot),
         (" · stops on exchange ", palette.dim),
-        (f"{risk.stops_resting}/{risk.stops_needed}\n", palette.ok if safe else palette.hot),
+        (f"{risk.stops_resting}/{risk.stops_needed}", palette.ok if safe else palette.hot),
     )
 
 
@@ -141,9 +142,9 @@ def _keys(context: PaintContext, *, flatten: bool, may_act: bool) -> Content:
     parts: list[Content | str | tuple[str, str]] = []
     if may_act:
         label = "flatten again" if flatten else "flatten all"
-        parts += [(" X ", chip + palette.warn), (f" {label}   ", palette.text)]
+        parts += [(" X ", chip + palette.warn), (f" {label}  ", palette.text)]
     keep = "close this box" if flatten else "keep positions"
-    parts += [(" Enter ", chip + palette.accent), (f" {keep}   ", palette.text)]
+    parts += [(" Enter ", chip + palette.accent), (f" {keep}  ", palette.text)]
     if may_act:
         parts.append(("re-arm: a", palette.dim))
     return Content.assemble(*parts)

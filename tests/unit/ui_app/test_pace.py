@@ -73,7 +73,6 @@ def test_newest_frame_wins_and_keeps_the_prints_of_the_skipped() -> None:
     delivery = box.take()
     assert delivery.frame is not None
     assert delivery.frame.seq == made[-1].seq
-    assert delivery.skipped == 4
     assert delivery.frame.trades == [dot for frame in made for dot in frame.trades]
     assert box.put(made[0])
 
@@ -84,8 +83,8 @@ def test_prints_that_are_carried_are_bounded() -> None:
         box.put(frame)
     delivery = box.take()
     assert delivery.frame is not None
-    assert len(delivery.frame.trades) <= MAX_CARRIED_TRADES + len(delivery.frame.trades)
-    assert len(delivery.frame.trades) < 520
+    newest = 10  # a frame of the made-up market has fewer prints than this
+    assert MAX_CARRIED_TRADES <= len(delivery.frame.trades) <= MAX_CARRIED_TRADES + newest
 
 
 @given(st.lists(st.sampled_from(["frame", "lines", "done", "take"]), max_size=60))
