@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 
 import msgspec
 
 from obiterm.core.clock import Clock
-from obiterm.core.commands import AnyCommand, EmergencyExit, Kill
+from obiterm.core.commands import AnyCommand, CancelOrder, EmergencyExit, Kill, Rearm
 from obiterm.core.effects import (
     Cancel,
     CancelAll,
@@ -29,12 +29,10 @@ from obiterm.core.effects import (
 )
 from obiterm.core.errors import DataError, ObitermError
 from obiterm.core.events import (
-    AccountReconciled,
     Commanded,
     DepthChanged,
     DepthSnapshotted,
     Event,
-    Filled,
     OrderRefused,
     Ticked,
     TopChanged,
@@ -44,9 +42,12 @@ from obiterm.core.latency import LatencyWindow
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import OrderRole, Symbol, TradingState
 from obiterm.engine.gateway import Gateway
-from obiterm.engine.latches import Latched, LatchStore
+from obiterm.engine.latches import Latched, LatchStore, LatchWriter
+from obiterm.engine.listeners import EventListener, Listeners, NoteListener
 from obiterm.engine.panic import PanicPath
+from obiterm.engine.reconciliation import Reconciler
 from obiterm.journal.log import Journal
+from obiterm.trading.desk import MANUAL, PANIC
 from obiterm.trading.kernel import Kernel
 from obiterm.trading.order_states import TrackedOrder
 from obiterm.trading.record import StartRecord, build_setup
@@ -57,8 +58,12 @@ _ALWAYS_ALLOWED = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
 
 _encode = msgspec.msgpack.Encoder()
 
-NoteListener = Callable[[str, Note], None]
-EventListener = Callable[[str, Event], None]
+
+class _Imposed(msgspec.Struct, frozen=True):
+    """A state that the engine imposes on the kernel, in its turn between events."""
+
+    state: TradingState
+    reason: str
 
 
 class AccountEngine:
@@ -67,8 +72,9 @@ class AccountEngine:
     Attributes:
         kernel: the deciding core; read by the publisher, changed only here.
         trouble: why the account does not trade, for its chip; empty when all is well.
-        carried: fills of earlier runs that make up the position it starts with.
         decisions: our time from the arrival of a market message to the order leaving (Q19).
+        faults: events that the kernel, and effects that the venue's side could not take.
+        listeners: who is told of notes and events.
     """
 
     def __init__(
@@ -88,44 +94,56 @@ class AccountEngine:
         self.trouble = ""
         self.orders_sent = 0
         self.decisions = LatencyWindow()
-        self.carried: list[Filled] = []
-        self.panic = PanicPath(
-            gateway,
-            self.kernel.setup.instruments,
-            record.run,
-            clock,
-            self._exposure,
-        )
-        self._journal = journal
-        self._latches = latches
-        self._clock = clock
-        self._on_note = on_note
-        self._on_event = on_event
-        self._inbox: deque[Event] = deque()
-        self._busy = False
         self.faults = 0
+        self.listeners = Listeners(record.account, on_note, on_event, self._listener_failed)
+        instruments = self.kernel.setup.instruments
+        self.panic = PanicPath(gateway, instruments, record.run, clock, self)
+        self._reconciler = Reconciler(gateway, instruments, clock, self.handle, self._tell)
+        self._journal = journal
+        self._latches = LatchWriter(latches, record.account, self._latch_failed)
+        self._clock = clock
+        self._inherited: list[Event] = []
+        self._inbox: deque[Event | _Imposed] = deque()
+        self._busy = False
+        self._is_started = False
+        self._journal_trouble = ""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._last_trade: dict[Symbol, int] = {}
-        self._reconciling = False
         self._stepped_from_ns = 0
+
+    def inherit(self, events: Iterable[Event], trade_marks: Mapping[Symbol, int]) -> None:
+        """Take what earlier runs and the preparation found; call before ``run``.
+
+        Args:
+            events: what the kernel must know before anything else, e.g. carried fills.
+            trade_marks: own trades up to these ids need not be asked for.
+        """
+        self._inherited = list(events)
+        for symbol, trade_id in trade_marks.items():
+            self._reconciler.start_from(symbol, trade_id)
 
     # -- life -----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Trade until cancelled."""
-        self._write("start", _encode.encode(self.record))
-        for fill in self.carried:
-            self.handle(fill)
-        self.carried = []
+        """Trade until cancelled. It may be run again after a failure."""
+        if not self._is_started:
+            self._is_started = True
+            self._write("start", _encode.encode(self.record))
+            for event in self._inherited:
+                self.handle(event)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.gateway.run(self.handle))
                 group.create_task(self._tick())
+        except asyncio.CancelledError:
+            await self.panic.stop()  # a fault does not end a kill, the end of the host does
+            raise
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self.panic.stop()
+            await self._reconciler.stop()
+            await self._latches.close()
+            self.flush()
 
     async def _tick(self) -> None:
         while True:
@@ -143,32 +161,62 @@ class AccountEngine:
             self._journal.commit()
         except DataError as error:
             self._journal_broken(error)
+            return
+        if self._journal_trouble:
+            if self.trouble == self._journal_trouble:
+                self.trouble = ""
+            self._journal_trouble = ""
+            self._tell("the journal writes again; arm the account to let it enter")
+
+    # -- what the panic path asks ---------------------------------------------------------
+
+    def exposure_lots(self, symbol: Symbol) -> int:
+        """Return the signed lots that an order could close."""
+        net = self.kernel.gate.net_lots(symbol)
+        return self.kernel.gate.sellable_lots(symbol) if net > 0 else net
+
+    def on_the_way(self) -> int:
+        """Return how many orders may yet reach the venue unseen."""
+        return self.kernel.desk.on_the_way(self._clock.wall_ns())
+
+    async def refresh(self) -> None:
+        """Book every fill that the venue knows."""
+        await self._reconciler.read_fills()
 
     # -- events ---------------------------------------------------------------------------
 
     def command(self, command: AnyCommand, who: str) -> tuple[bool, str]:
         """Obey a command now; return whether it was taken and what to tell the asker."""
-        now_ns = self._clock.wall_ns()
         if isinstance(command, Kill | EmergencyExit):
             self.panic.start(self.name, isinstance(command, EmergencyExit), who)
-        self.handle(Commanded(command=command, who=who, received_ns=now_ns))
+            self.gateway.drop_unsent()
+        elif isinstance(command, Rearm) and self.panic.is_running:
+            return False, "the kill is still at work: wait until it is done"
+        event = Commanded(command=command, who=who, received_ns=self._clock.wall_ns())
+        self.handle(event)
         return self.kernel.last_result
 
     def cancel_order(self, order: TrackedOrder) -> None:
         """Cancel one order on the host's own behalf (when it ends)."""
         intent = order.intent
-        self.kernel.desk.cancelling(order, self._clock.wall_ns())
-        self.gateway.cancel(intent.symbol, intent.client_id, order.venue_id)
+        command = CancelOrder(account=self.name, symbol=intent.symbol, client_id=intent.client_id)
+        self.handle(Commanded(command=command, who="host", received_ns=self._clock.wall_ns()))
 
     def handle(self, event: Event) -> None:
         """Take one event. Effects that cause further events are finished first, in order."""
         self._inbox.append(event)
-        if self._busy:
-            return
+        if not self._busy:
+            self._work()
+
+    def _work(self) -> None:
         self._busy = True
         try:
             while self._inbox:
-                self._one(self._inbox.popleft())
+                due = self._inbox.popleft()
+                if isinstance(due, _Imposed):
+                    self._impose_now(due)
+                else:
+                    self._one(due)
         finally:
             self._busy = False
 
@@ -176,29 +224,44 @@ class AccountEngine:
         now_ns = self._clock.wall_ns()
         is_market = isinstance(event, DepthChanged | TopChanged | Traded | DepthSnapshotted)
         self._stepped_from_ns = event.received_ns if is_market else 0
-        if isinstance(event, Filled):
-            self._last_trade[event.symbol] = max(
-                event.trade_id, self._last_trade.get(event.symbol, -1)
-            )
         if self.record.market_events or not (is_market or isinstance(event, Ticked)):
             self._write("event", _encode.encode((now_ns, event)))
         try:
             effects = self.kernel.step(event, now_ns)
         except Exception as error:  # task boundary: a fault in a decision stops this account alone
-            self._fault(error, now_ns)
+            self._fault(error, event, now_ns)
             return
-        self._on_event(self.name, event)
+        self.listeners.event(event)
         if effects:
             self._perform(effects, now_ns)
 
-    def _fault(self, error: Exception, now_ns: int) -> None:
+    def _fault(self, error: Exception, event: Event | None, now_ns: int) -> None:
+        """Tell of what could not be taken; too many faults, or one in a kill, halt the account."""
         self.faults += 1
         text = f"internal fault {self.faults}: {type(error).__name__}: {error}"
-        self._note(Note(verb=Verb.RISK, symbol=Symbol(""), text=text, at_ns=now_ns))
-        if self.faults >= _FAULTS_ALLOWED and self.kernel.state is not TradingState.HALTED:
+        self._write("fault", _encode.encode((now_ns, text)))
+        self._tell(text, Verb.RISK)
+        is_kill = isinstance(event, Commanded) and isinstance(event.command, Kill | EmergencyExit)
+        self.kernel.last_result = (is_kill, text)
+        if is_kill or self.faults >= _FAULTS_ALLOWED:
             self.trouble = text
-            self.kernel.gate.enter(TradingState.HALTED)
-            self._latch(Latch(state=TradingState.HALTED, reason=text))
+            self._impose(TradingState.HALTED, text)
+        self._reconciler.ask()  # what the event said is read from the venue
+
+    def _impose(self, state: TradingState, reason: str) -> None:
+        """Bring the kernel into a state when the event at hand is done."""
+        self._inbox.append(_Imposed(state, reason))
+        if not self._busy:
+            self._work()
+
+    def _impose_now(self, imposed: _Imposed) -> None:
+        current = self.kernel.state
+        if current in (imposed.state, TradingState.HALTED):
+            return
+        now_ns = self._clock.wall_ns()
+        self._write("state", _encode.encode((now_ns, imposed.state)))
+        self._latch(Latch(state=imposed.state, reason=imposed.reason))
+        self._perform(self.kernel.force(imposed.state, now_ns), now_ns)
 
     # -- effects --------------------------------------------------------------------------
 
@@ -218,7 +281,10 @@ class AccountEngine:
                 journaled = False
                 self._journal_broken(error)
         for effect in effects:
-            self._do(effect, journaled, now_ns)
+            try:
+                self._do(effect, journaled, now_ns)
+            except Exception as error:  # task boundary: the effects behind it are done all the same
+                self._fault(error, None, now_ns)
 
     def _do(self, effect: Effect, journaled: bool, now_ns: int) -> None:
         match effect:
@@ -229,13 +295,13 @@ class AccountEngine:
             case CancelAll():
                 self.gateway.cancel_all_now(effect.symbol)
             case Note():
-                self._note(effect)
+                self.listeners.note(effect)
             case Query():
                 self.gateway.query(effect.symbol, effect.client_id)
             case Resync():
                 self._spawn(self._resync(effect.symbol))
             case Reconcile():
-                self._spawn(self._reconcile())
+                self._reconciler.ask()
             case Latch():
                 self._latch(effect)
             case Panic():
@@ -244,22 +310,14 @@ class AccountEngine:
 
     def _send(self, order: ApprovedOrder, journaled: bool, now_ns: int) -> None:
         """Write one order to the wire; the last door where a halt stops it (T4)."""
-        role = order.intent.role
+        intent = order.intent
         refusal = ""
-        if self.kernel.state is TradingState.HALTED and role not in _ALWAYS_ALLOWED:
+        if self.kernel.state is TradingState.HALTED and intent.owner not in (MANUAL, PANIC):
             refusal = "halted before it left"
-        elif not journaled and role not in _ALWAYS_ALLOWED:
+        elif not journaled and intent.role not in _ALWAYS_ALLOWED:
             refusal = "the journal cannot write"
         if refusal:
-            self.handle(
-                OrderRefused(
-                    symbol=order.intent.symbol,
-                    client_id=order.intent.client_id,
-                    code="",
-                    text=refusal,
-                    received_ns=now_ns,
-                )
-            )
+            self.handle(OrderRefused(intent.symbol, intent.client_id, "", refusal, now_ns))
             return
         self.orders_sent += 1
         self.gateway.send(order)
@@ -267,14 +325,11 @@ class AccountEngine:
             self.decisions.add(self._clock.wall_ns() - self._stepped_from_ns)
 
     def _latch(self, effect: Latch) -> None:
-        self._spawn(self._store_latch(effect))
+        self._latches.write(Latched(effect.state, effect.reason, self._clock.wall_ns()))
 
-    async def _store_latch(self, effect: Latch) -> None:
-        latched = Latched(effect.state, effect.reason, self._clock.wall_ns())
-        try:
-            await asyncio.to_thread(self._latches.write, self.name, latched)
-        except DataError as error:
-            self.trouble = error.message
+    def _latch_failed(self, error: DataError) -> None:
+        self.trouble = error.message
+        self._tell(error.message)
 
     async def _resync(self, symbol: Symbol) -> None:
         try:
@@ -282,33 +337,7 @@ class AccountEngine:
         except ObitermError as error:
             self._tell(f"snapshot of {symbol}: {error}")
 
-    async def _reconcile(self) -> None:
-        if self._reconciling:
-            return
-        self._reconciling = True
-        try:
-            for symbol in self.kernel.setup.instruments:
-                for fill in await self.gateway.fills_since(symbol, self._last_trade.get(symbol)):
-                    self.handle(fill)
-            orders = await self.gateway.open_orders()
-            balances = await self.gateway.balances()
-            self.handle(
-                AccountReconciled(
-                    balances=[(a, free, locked) for a, (free, locked) in balances.items()],
-                    open_orders=orders,
-                    received_ns=self._clock.wall_ns(),
-                )
-            )
-        except ObitermError as error:
-            self._tell(f"reconciliation: {error}")
-        finally:
-            self._reconciling = False
-
     # -- inside -----------------------------------------------------------------------------
-
-    def _exposure(self, symbol: Symbol) -> int:
-        net = self.kernel.gate.net_lots(symbol)
-        return self.kernel.gate.sellable_lots(symbol) if net > 0 else net
 
     def _write(self, kind: str, payload: bytes) -> None:
         try:
@@ -317,27 +346,29 @@ class AccountEngine:
             self._journal_broken(error)
 
     def _journal_broken(self, error: DataError) -> None:
-        if self.trouble != error.message:
-            self.trouble = error.message
-            self._note(
-                Note(
-                    verb=Verb.RISK,
-                    symbol=Symbol(""),
-                    text=f"entries stopped: {error.message}",
-                    at_ns=self._clock.wall_ns(),
-                )
-            )
+        """Stop entries: what cannot be written before it leaves must not leave (T20)."""
+        if self._journal_trouble != error.message:
+            self._journal_trouble = self.trouble = error.message
+            self._tell(f"entries stopped: {error.message}", Verb.RISK)
         if self.kernel.state is TradingState.ACTIVE:
-            self.kernel.gate.enter(TradingState.REDUCING)
+            self._impose(TradingState.REDUCING, error.message)
 
-    def _tell(self, text: str) -> None:
-        now_ns = self._clock.wall_ns()
-        self._note(Note(verb=Verb.GAP, symbol=Symbol(""), text=text, at_ns=now_ns))
+    def _tell(self, text: str, verb: Verb = Verb.GAP) -> None:
+        self.listeners.note(
+            Note(verb=verb, symbol=Symbol(""), text=text, at_ns=self._clock.wall_ns())
+        )
 
-    def _note(self, note: Note) -> None:
-        self._on_note(self.name, note)
+    def _listener_failed(self, text: str) -> None:
+        self._write("fault", _encode.encode((self._clock.wall_ns(), text)))
+        self.trouble = self.trouble or text
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._spawned_ended)
+
+    def _spawned_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._tell(f"{type(error).__name__}: {error}", Verb.RISK)

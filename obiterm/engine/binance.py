@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterable
 from decimal import Decimal
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ObitermError, OutcomeUnknown, RetryLater
+from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import (
     CancelRefused,
     ClockMeasured,
@@ -16,6 +16,7 @@ from obiterm.core.events import (
     Event,
     FeedChanged,
     Filled,
+    OrderNotFound,
     OrderOutcomeLost,
     OrderRefused,
     OrderReported,
@@ -43,6 +44,7 @@ from obiterm.venues.binance.user_session import UserSession
 
 _MAINTAIN_S = 0.25
 _CLOCK_EVERY_NS = 15 * 60 * NS_PER_S
+_CLOCK_AGAIN_NS = 2 * NS_PER_S
 _TRIPS_KEPT = 256
 _EXITS = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
 _MARKET_SILENCE_S = 10.0
@@ -56,8 +58,11 @@ class BinanceGateway:
 
     venue = "binance"
 
-    def __init__(self, urls: BinanceUrls, credentials: Credentials, clock: Clock) -> None:
+    def __init__(
+        self, urls: BinanceUrls, credentials: Credentials, clock: Clock, *, is_fresh: bool = False
+    ) -> None:
         self.rest_url = urls.rest
+        self.is_fresh = is_fresh
         self._urls = urls
         self._credentials = credentials
         self._clock = clock
@@ -78,6 +83,7 @@ class BinanceGateway:
         self._asked_ns: dict[int, int] = {}
         self._trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._placing: set[asyncio.Task[None]] = set()
         self._clock_due_ns = 0
 
     # -- life --------------------------------------------------------------------------------
@@ -133,7 +139,11 @@ class BinanceGateway:
                 self._spawn(self._measure_clock())
 
     async def _measure_clock(self) -> None:
-        offset_ns, trip_ns = await self._rest.measure_clock()
+        try:
+            offset_ns, trip_ns = await self._rest.measure_clock()
+        except ObitermError:
+            self._clock_due_ns = self._clock.monotonic_ns() + _CLOCK_AGAIN_NS
+            return
         self._emit(ClockMeasured(offset_ns, trip_ns, self._clock.wall_ns()))
 
     # -- market --------------------------------------------------------------------------------
@@ -164,7 +174,7 @@ class BinanceGateway:
                 self._rest.client_ids[event.venue_id] = event.client_id
             self._emit(event)
         for frame in user.to_send():
-            self._user_socket.send(frame)
+            self._write(frame)
         for answer in user.take_answers():
             asked_ns = self._asked_ns.pop(answer.request_id, 0)
             if asked_ns:
@@ -173,7 +183,7 @@ class BinanceGateway:
     def _user_up(self, user: UserSession) -> None:
         self._asked_ns.clear()
         for frame in user.logon_frames(self._rest.venue_ms(), self._clock.monotonic_ns()):
-            self._user_socket.send(frame)
+            self._write(frame)
 
     def _user_down(self, reason: str) -> None:
         for event in self._session().lost(self._clock.wall_ns()):
@@ -189,19 +199,26 @@ class BinanceGateway:
     def send(self, order: ApprovedOrder) -> None:
         """Write an order: on the account socket, else by REST."""
         intent = order.intent
-        wait_ns = self._rest.budget.may_send(
-            1, True, intent.role in _EXITS, self._clock.wall_ns() + self._rest.offset_ns
-        )
+        wait_ns = self._rest.budget.may_send(1, True, intent.role in _EXITS, self._rest.venue_ns())
         if wait_ns:
             self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
             return
         if not self._user_socket.is_up:
-            self._spawn(self._rest_place(order))
+            self._placing.add(self._spawn(self._rest_place(order)))
             return
         user = self._session()
         frame = user.place(order, self._rest.venue_ms(), self._clock.monotonic_ns())
         self._asked_ns[user.last_id] = self._clock.wall_ns()
         self._write(frame)
+
+    def drop_unsent(self) -> None:
+        """Give up orders that still wait for a connection (T4).
+
+        Of one that was just written the connection is cut: the venue may have got it, so it
+        is asked about like any other.
+        """
+        for task in self._placing:
+            task.cancel()
 
     def cancel(
         self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
@@ -232,15 +249,19 @@ class BinanceGateway:
         self._emit(OrderRefused(intent.symbol, intent.client_id, "", text, self._clock.wall_ns()))
 
     async def _rest_place(self, order: ApprovedOrder) -> None:
+        """Place by REST. Only what certainly was not written counts as refused."""
         intent = order.intent
         try:
             events = await self._rest.place(order)
-        except OutcomeUnknown as error:
-            now_ns = self._clock.wall_ns()
-            self._emit(OrderOutcomeLost(intent.symbol, intent.client_id, str(error), now_ns))
-            return
-        except ObitermError as error:
+        except RetryLater as error:
             self._refuse(intent, f"not sent: {error}")
+            return
+        except (ObitermError, asyncio.CancelledError) as error:
+            text = str(error) or "given up while it was sent"
+            now_ns = self._clock.wall_ns()
+            self._emit(OrderOutcomeLost(intent.symbol, intent.client_id, text, now_ns))
+            if isinstance(error, asyncio.CancelledError):
+                raise
             return
         self._emit_all(events)
 
@@ -277,7 +298,7 @@ class BinanceGateway:
         """Fetch ``asset -> (free, locked)``."""
         return await self._rest.balances()
 
-    async def fills_since(self, symbol: Symbol, trade_id: int | None) -> list[Filled]:
+    async def fills_since(self, symbol: Symbol, trade_id: int) -> list[Filled]:
         """Fetch own fills after ``trade_id``, oldest first."""
         return await self._rest.fills_since(symbol, trade_id)
 
@@ -291,14 +312,14 @@ class BinanceGateway:
             )
             self._user_socket.send(frame)
 
-    async def cancel_all(self, symbol: Symbol) -> int:
-        """Cancel everything on a symbol by REST; return how many were open."""
-        return await self._rest.cancel_all(symbol)
+    async def cancel_all(self, symbol: Symbol) -> None:
+        """Cancel everything on a symbol by REST."""
+        await self._rest.cancel_all(symbol)
 
     async def close_market(
         self, symbol: Symbol, side: Side, lots: int, client_id: ClientOrderId
-    ) -> None:
-        """Send a reducing market order by REST; raise the venue's refusal."""
+    ) -> int:
+        """Send a reducing market order by REST; emit its fills and return the lots filled."""
         intent = OrderIntent(
             client_id=client_id,
             symbol=symbol,
@@ -310,7 +331,21 @@ class BinanceGateway:
             tag="panic",
             reduce_only=True,
         )
-        await self._rest.place_or_raise(approve_panic_close(intent, self._clock.wall_ns()))
+        approved = approve_panic_close(intent, self._clock.wall_ns())
+        events = await self._rest.place_or_raise(approved)
+        self._emit_all(events)
+        return sum(event.filled_lots for event in events if isinstance(event, OrderReported))
+
+    async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
+        """Ask about one order and wait; ``None`` when the venue does not have it."""
+        events = await self._rest.query(symbol, client_id)
+        self._emit_all(events)
+        for event in events:
+            if isinstance(event, OrderReported):
+                return event
+            if isinstance(event, OrderNotFound):
+                return None
+        raise RetryLater("query", f"the venue did not say what became of {client_id}")
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""
@@ -324,10 +359,15 @@ class BinanceGateway:
             round_trips_ms=tuple(self._trips_ms),
         )
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._placing.discard(task)
 
 
 def _nowhere(event: Event) -> None:

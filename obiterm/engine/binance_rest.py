@@ -8,12 +8,12 @@ from decimal import Decimal
 import msgspec
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import AccountStopped, Refused, UsageError
+from obiterm.core.errors import AccountStopped, Refused, RetryLater, UsageError
 from obiterm.core.events import DepthSnapshotted, Event, Filled, OrderReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder
-from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
-from obiterm.engine.gateway import Prepared
+from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, VenueOrderId
+from obiterm.engine.gateway import NO_TRADE, Prepared
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.binance.limits import Budget
@@ -26,7 +26,7 @@ from obiterm.venues.binance.signing import Credentials
 
 _CLOCK_SAMPLES = 3
 _NOTHING_OPEN = "-2011"
-_UNKNOWN_ORDERS_ASKED = 50
+_TRADES_A_PAGE = 1000
 
 
 class BinanceRest:
@@ -49,9 +49,13 @@ class BinanceRest:
         self._pool = HttpPool(base_url)
         self._clock = clock
 
+    def venue_ns(self) -> int:
+        """Return the venue's time in Unix ns."""
+        return self._clock.wall_ns() + self.offset_ns
+
     def venue_ms(self) -> int:
         """Return the venue's time in Unix ms."""
-        return (self._clock.wall_ns() + self.offset_ns) // NS_PER_MS
+        return self.venue_ns() // NS_PER_MS
 
     # -- start -------------------------------------------------------------------------------
 
@@ -79,7 +83,13 @@ class BinanceRest:
             instruments=dict(self.instruments),
             balances={asset: (free, locked) for asset, free, locked in state.balances},
             clock_offset_ns=self.offset_ns,
+            last_trade_ids={symbol: await self._last_trade_id(symbol) for symbol in wanted},
         )
+
+    async def _last_trade_id(self, symbol: Symbol) -> int:
+        reply = await self._get(self.requests.my_trades(symbol, self.venue_ms(), limit=1))
+        fills = self._read_fills(symbol, reply)
+        return fills[-1].trade_id if fills else NO_TRADE
 
     async def measure_clock(self) -> tuple[int, int]:
         """Measure the venue's clock; return ``(offset, round trip)`` of the quickest sample, ns."""
@@ -113,26 +123,27 @@ class BinanceRest:
         state = account((await self._get(self.requests.account(self.venue_ms()))).body)
         return {asset: (free, locked) for asset, free, locked in state.balances}
 
-    async def fills_since(self, symbol: Symbol, trade_id: int | None) -> list[Filled]:
-        """Fetch own fills after ``trade_id``; their orders are asked for where unknown."""
-        if trade_id is None:
-            return []
-        request = self.requests.my_trades(symbol, self.venue_ms(), from_id=trade_id + 1)
-        reply = await self._get(request)
-        asked = Asked(Ask.TRADES, symbol, client_ids=self.client_ids)
-        now_ns = self._clock.wall_ns()
-        fills = self._fills(self.codec.outcome(asked, reply.status, reply.body, now_ns).events)
-        unknown = {fill.venue_id for fill in fills if not fill.client_id}
-        for venue_id in sorted(unknown)[:_UNKNOWN_ORDERS_ASKED]:
+    async def fills_since(self, symbol: Symbol, trade_id: int) -> list[Filled]:
+        """Fetch own fills after ``trade_id``, page by page; unknown orders are asked for."""
+        fills: list[Filled] = []
+        while True:
+            request = self.requests.my_trades(
+                symbol, self.venue_ms(), from_id=trade_id + 1, limit=_TRADES_A_PAGE
+            )
+            page = self._read_fills(symbol, await self._get(request))
+            fills += page
+            if len(page) < _TRADES_A_PAGE:
+                break
+            trade_id = page[-1].trade_id
+        for venue_id in sorted({fill.venue_id for fill in fills} - self.client_ids.keys()):
             await self._learn_client_id(symbol, venue_id)
         return [
-            msgspec.structs.replace(
-                fill, client_id=self.client_ids.get(fill.venue_id, fill.client_id)
-            )
+            msgspec.structs.replace(fill, client_id=self.client_ids[fill.venue_id])
             for fill in fills
         ]
 
     async def _learn_client_id(self, symbol: Symbol, venue_id: VenueOrderId) -> None:
+        """Ask whose order a trade belongs to. Raises when the venue does not say."""
         request = self.requests.query_order(
             symbol, ClientOrderId(""), self.venue_ms(), venue_id=venue_id
         )
@@ -143,8 +154,10 @@ class BinanceRest:
             if isinstance(event, OrderReported):
                 self.client_ids[venue_id] = event.client_id
 
-    @staticmethod
-    def _fills(events: Iterable[Event]) -> list[Filled]:
+    def _read_fills(self, symbol: Symbol, reply: HttpReply) -> list[Filled]:
+        asked = Asked(Ask.TRADES, symbol, client_ids=self.client_ids)
+        now_ns = self._clock.wall_ns()
+        events = self.codec.outcome(asked, reply.status, reply.body, now_ns).events
         return [event for event in events if isinstance(event, Filled)]
 
     # -- orders, where the socket is down, and for the panic path -------------------------------
@@ -154,41 +167,41 @@ class BinanceRest:
         intent = order.intent
         request = self.requests.new_order(order, self.instruments[intent.symbol], self.venue_ms())
         asked = Asked(Ask.PLACE, intent.symbol, intent.client_id)
-        return await self._outcome(asked, request)
+        reply = await self._send(request, urgent=True)  # the budget was asked before
+        return self._read(asked, reply)
+
+    async def place_or_raise(self, order: ApprovedOrder) -> list[Event]:
+        """Place an order and return its fills and state; raise the venue's refusal."""
+        intent = order.intent
+        request = self.requests.new_order(order, self.instruments[intent.symbol], self.venue_ms())
+        reply = await self._send(request, urgent=True)
+        check(reply.status, reply.headers, reply.body)
+        return self._read(Asked(Ask.PLACE, intent.symbol, intent.client_id), reply)
 
     async def cancel(
         self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
     ) -> list[Event]:
         """Cancel an order."""
         request = self.requests.cancel_order(symbol, client_id, self.venue_ms(), venue_id=venue_id)
-        return await self._outcome(Asked(Ask.CANCEL, symbol, client_id), request)
+        reply = await self._send(request, urgent=True)
+        return self._read(Asked(Ask.CANCEL, symbol, client_id), reply)
 
     async def query(self, symbol: Symbol, client_id: ClientOrderId) -> list[Event]:
-        """Ask about an order."""
-        request = self.requests.query_order(symbol, client_id, self.venue_ms())
-        return await self._outcome(Asked(Ask.QUERY, symbol, client_id), request)
+        """Ask about an order; that there is none is an event too."""
+        reply = await self._send(self.requests.query_order(symbol, client_id, self.venue_ms()))
+        return self._read(Asked(Ask.QUERY, symbol, client_id), reply)
 
-    async def cancel_all(self, symbol: Symbol) -> int:
-        """Cancel everything on a symbol; return how many were open."""
-        open_now = len(await self.open_orders(symbol))
+    async def cancel_all(self, symbol: Symbol) -> None:
+        """Cancel everything on a symbol."""
         request = self.requests.cancel_open_orders(symbol, self.venue_ms())
-        reply = await self._send(request)
+        reply = await self._send(request, urgent=True)
         try:
             check(reply.status, reply.headers, reply.body)
         except Refused as refusal:
             if refusal.code != _NOTHING_OPEN:
                 raise
-        return open_now
 
-    async def place_or_raise(self, order: ApprovedOrder) -> None:
-        """Place an order; raise the venue's refusal."""
-        intent = order.intent
-        request = self.requests.new_order(order, self.instruments[intent.symbol], self.venue_ms())
-        reply = await self._send(request)
-        check(reply.status, reply.headers, reply.body)
-
-    async def _outcome(self, asked: Asked, request: HttpRequest) -> list[Event]:
-        reply = await self._send(request)
+    def _read(self, asked: Asked, reply: HttpReply) -> list[Event]:
         outcome = self.codec.outcome(asked, reply.status, reply.body, self._clock.wall_ns())
         return list(outcome.events)
 
@@ -199,12 +212,24 @@ class BinanceRest:
         check(reply.status, reply.headers, reply.body)
         return reply
 
-    async def _send(self, request: HttpRequest) -> HttpReply:
-        self.budget.sent(request.weight, request.is_order, self._clock.wall_ns())
+    async def _send(self, request: HttpRequest, *, urgent: bool = False) -> HttpReply:
+        """Send a request within the venue's limits; cancels and exits are never kept back (T44).
+
+        Raises ``RetryLater`` instead of sending when the limits do not allow it.
+        """
+        now_ns = self.venue_ns()
+        wait_ns = self.budget.may_send(request.weight, request.is_order, urgent, now_ns)
+        if wait_ns and not urgent:
+            raise RetryLater(
+                "limit",
+                f"the venue's limits allow no more for {wait_ns / NS_PER_S:.1f} s",
+                retry_after_ms=wait_ns // NS_PER_MS,
+            )
+        self.budget.sent(request.weight, request.is_order, now_ns)
         reply = await self._pool.request(
             request.method, request.target, request.headers, request.body
         )
-        self.budget.take_headers(reply.headers, self._clock.wall_ns())
+        self.budget.take_headers(reply.headers, self.venue_ns(), reply.status)
         return reply
 
     async def close(self) -> None:

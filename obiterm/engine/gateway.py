@@ -13,12 +13,15 @@ from typing import Protocol
 
 import msgspec
 
-from obiterm.core.events import DepthSnapshotted, Event, Filled
+from obiterm.core.events import DepthSnapshotted, Event, Filled, OrderReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
 
 Emit = Callable[[Event], None]
+
+NO_TRADE = -1
+"""Trade id before the first trade."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -28,6 +31,8 @@ class Prepared(msgspec.Struct, frozen=True):
     balances: dict[str, tuple[Decimal, Decimal]]
     """``asset -> (free, locked)``."""
     clock_offset_ns: int
+    last_trade_ids: dict[Symbol, int]
+    """Newest own trade of each symbol, ``NO_TRADE`` where there is none."""
 
 
 class GatewayHealth(msgspec.Struct, frozen=True):
@@ -41,13 +46,21 @@ class GatewayHealth(msgspec.Struct, frozen=True):
 
 
 class Gateway(Protocol):
-    """One account at one venue."""
+    """One account at one venue.
+
+    Attributes:
+        rest_url: base address of REST.
+        venue: the venue's name.
+        is_fresh: True for an exchange that was started for this run: nothing of an
+            earlier run can be there.
+    """
 
     rest_url: str
     venue: str
+    is_fresh: bool
 
     async def prepare(self, symbols: Iterable[Symbol]) -> Prepared:
-        """Measure the clock, check the key, read instruments, fees and balances."""
+        """Measure the clock, check the key, read instruments, fees, balances, last trades."""
         ...
 
     async def run(self, emit: Emit) -> None:
@@ -56,6 +69,10 @@ class Gateway(Protocol):
 
     def send(self, order: ApprovedOrder) -> None:
         """Write an order to the venue. The outcome comes as an event."""
+        ...
+
+    def drop_unsent(self) -> None:
+        """Give up orders that still wait for a connection; their outcome counts as unknown."""
         ...
 
     def cancel(
@@ -80,8 +97,8 @@ class Gateway(Protocol):
         """Fetch ``asset -> (free, locked)``."""
         ...
 
-    async def fills_since(self, symbol: Symbol, trade_id: int | None) -> list[Filled]:
-        """Fetch own fills after ``trade_id``, oldest first."""
+    async def fills_since(self, symbol: Symbol, trade_id: int) -> list[Filled]:
+        """Fetch own fills after ``trade_id``, oldest first; all of them."""
         ...
 
     # -- the panic path: plain requests, no state of ours in the way --------------------
@@ -90,14 +107,22 @@ class Gateway(Protocol):
         """Write a cancel-all at once, on whatever connection is up; no answer is waited for."""
         ...
 
-    async def cancel_all(self, symbol: Symbol) -> int:
-        """Cancel everything on a symbol; return how many orders were cancelled."""
+    async def cancel_all(self, symbol: Symbol) -> None:
+        """Cancel everything on a symbol, without looking first."""
         ...
 
     async def close_market(
         self, symbol: Symbol, side: Side, lots: int, client_id: ClientOrderId
-    ) -> None:
-        """Send a reducing market order; raise the venue's refusal."""
+    ) -> int:
+        """Send a reducing market order and emit its fills; return the lots filled.
+
+        Raises ``Refused`` in the venue's words, ``OutcomeUnknown`` when it may have acted,
+        ``RetryLater`` when it has not.
+        """
+        ...
+
+    async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
+        """Ask about one order and wait; ``None`` when the venue does not have it."""
         ...
 
     def health(self) -> GatewayHealth:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from obiterm.core.errors import DataError
 from obiterm.core.values import TradingState
+
+_CLOSE_LIMIT_S = 2.0
 
 
 class Latched(msgspec.Struct, frozen=True):
@@ -51,8 +55,54 @@ class LatchStore:
             finally:
                 os.close(descriptor)
             part.replace(path)
+            _sync_folder(self._folder)
         except OSError as error:
             raise DataError(f"the state of {account} cannot be latched: {error}") from error
 
     def _path(self, account: str) -> Path:
         return self._folder / f"{account}.state.json"
+
+
+class LatchWriter:
+    """Writes one account's states off the loop, one after the other; the newest wins.
+
+    Two writers at once could leave the older state on disk: a kill that is followed by a
+    quick re-arm, or the other way round.
+    """
+
+    def __init__(
+        self, store: LatchStore, account: str, on_failure: Callable[[DataError], None]
+    ) -> None:
+        self._store = store
+        self._account = account
+        self._on_failure = on_failure
+        self._due: Latched | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def write(self, latched: Latched) -> None:
+        """Store a state soon; call from the loop."""
+        self._due = latched
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._drain())
+
+    async def close(self) -> None:
+        """Wait until the newest state is on disk, but not for ever."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_CLOSE_LIMIT_S)
+
+    async def _drain(self) -> None:
+        while self._due is not None:
+            latched, self._due = self._due, None
+            try:
+                await asyncio.to_thread(self._store.write, self._account, latched)
+            except DataError as error:
+                self._on_failure(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the renamed entry itself to the medium."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

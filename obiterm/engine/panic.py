@@ -7,21 +7,48 @@ knows it asks the venue for; what it sends is not waited for by anybody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ObitermError
+from obiterm.core.errors import ObitermError, OutcomeUnknown, Refused
 from obiterm.core.instruments import Instrument
+from obiterm.core.orders import LiveOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, OrderRole, RunId, Side, Symbol
 from obiterm.engine.gateway import Gateway
 from obiterm.trading.desk import PANIC
 from obiterm.trading.ids import make_client_id
+from obiterm.trading.questions import ARRIVES_WITHIN_NS
 
 _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 2.0
+_LONGEST_WATCH_S = 0.2
+"""Longest pause while orders may still arrive at the venue."""
 _CALL_LIMIT_S = 3.0
 """A venue call that takes longer is given up and tried again."""
+_MOST_REFUSALS = 3
+"""Closes of one symbol that the venue may refuse in a row before a human is told."""
+_BLIND_AFTER = 3
+"""Rounds without our trades from the venue after which the last known position counts."""
+
+_T = TypeVar("_T")
+
+
+class Books(Protocol):
+    """What the panic path may ask the account's book-keeping."""
+
+    def exposure_lots(self, symbol: Symbol) -> int:
+        """Return the signed lots that an order could close."""
+        ...
+
+    def on_the_way(self) -> int:
+        """Return how many orders may yet reach the venue unseen."""
+        ...
+
+    async def refresh(self) -> None:
+        """Book every fill that the venue knows."""
+        ...
 
 
 class PanicProgress:
@@ -41,6 +68,21 @@ class PanicProgress:
         self.text = ""
 
 
+class _Closing:
+    """What was sent to close one symbol."""
+
+    __slots__ = ("client_id", "given_up", "held_before", "refusals", "sent_ns")
+
+    def __init__(self) -> None:
+        self.client_id: ClientOrderId | None = None
+        """A close whose outcome is not known."""
+        self.sent_ns = 0
+        self.held_before: int | None = None
+        """Lots held before a close that has filled; until they change nothing more is sent."""
+        self.refusals = 0
+        self.given_up = ""
+
+
 class PanicPath:
     """One account's kill or emergency exit; idempotent, a second call joins the first."""
 
@@ -50,16 +92,23 @@ class PanicPath:
         instruments: dict[Symbol, Instrument],
         run: RunId,
         clock: Clock,
-        exposure: Callable[[Symbol], int],
+        books: Books,
     ) -> None:
         self._gateway = gateway
         self._instruments = instruments
         self._run_id = run
         self._clock = clock
-        self._exposure = exposure
+        self._books = books
         self._number = 0
+        self._blind_rounds = 0
+        self._closings: dict[Symbol, _Closing] = {}
         self._task: asyncio.Task[None] | None = None
         self.progress: PanicProgress | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether there is still something to do."""
+        return self._task is not None and not self._task.done()
 
     def start(self, account: str, flatten: bool, who: str) -> None:
         """Write the first cancels now and begin to verify. Call from the engine's loop."""
@@ -68,10 +117,11 @@ class PanicPath:
                 self._gateway.cancel_all_now(symbol)
             except (ObitermError, OSError):
                 continue  # the verified path below tries again and reports
-        running = self._task is not None and not self._task.done()
-        if running and self.progress is not None:
+        if self.is_running and self.progress is not None:
             self.progress.flatten = self.progress.flatten or flatten
             return
+        self._closings = {}
+        self._blind_rounds = 0
         self.progress = PanicProgress(account, flatten, who, self._clock.wall_ns())
         self._task = asyncio.get_running_loop().create_task(self._run(self.progress))
 
@@ -86,77 +136,144 @@ class PanicPath:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    # -- rounds -----------------------------------------------------------------------------
+
     async def _run(self, progress: PanicProgress) -> None:
         started = self._clock.monotonic_ns()
         wait_s = _FIRST_WAIT_S
         while True:
             progress.attempt += 1
+            done = False
             try:
-                async with asyncio.timeout(_CALL_LIMIT_S):
-                    await self._sweep(progress)
+                done = await self._round(progress)
             except (ObitermError, OSError, TimeoutError) as error:
                 progress.text = f"no answer, trying again: {error or type(error).__name__}"
+            except Exception as error:  # task boundary: a defect must not end a kill
+                progress.text = f"trying again after {type(error).__name__}: {error}"
             progress.elapsed_ms = (self._clock.monotonic_ns() - started) / NS_PER_MS
-            if progress.left_orders == 0 and (not progress.flatten or progress.left_positions == 0):
-                progress.text = progress.text if progress.text.startswith("left:") else ""
+            if done:
                 progress.done = True
                 return
             await asyncio.sleep(wait_s)
-            wait_s = min(_LONGEST_WAIT_S, wait_s * 1.6)
+            calm = progress.left_orders == 0 and progress.text == ""
+            wait_s = min(_LONGEST_WATCH_S if calm else _LONGEST_WAIT_S, wait_s * 1.6)
 
-    async def _sweep(self, progress: PanicProgress) -> None:
-        """Cancel, look, and with ``flatten`` close; one round."""
-        gateway = self._gateway
-        orders = await gateway.open_orders()
-        symbols = {order.symbol for order in orders} | set(self._instruments)
+    async def _round(self, progress: PanicProgress) -> bool:
+        """Cancel, look, and with ``flatten`` close; return whether nothing is left to do."""
+        orders = await self._open_orders()
         if orders:
-            for symbol in symbols & {order.symbol for order in orders}:
-                progress.cancelled += await gateway.cancel_all(symbol)
-            orders = await gateway.open_orders()
+            for symbol in sorted({order.symbol for order in orders}):
+                await self._call(self._gateway.cancel_all(symbol))
+            left = await self._open_orders()
+            progress.cancelled += max(0, len(orders) - len(left))
+            orders = left
         progress.left_orders = len(orders)
         names = ", ".join(f"{o.symbol} {o.client_id}" for o in orders[:3])
         progress.text = f"still open: {names}" if orders else ""
         if orders:
-            return
-        await self._close_positions(progress)
+            return False
+        if progress.flatten:
+            await self._flatten(progress)
+        else:
+            progress.left_positions = sum(
+                abs(self._books.exposure_lots(symbol)) >= instrument.min_lots
+                for symbol, instrument in self._instruments.items()
+            )
+        if self._books.on_the_way():
+            return False  # sent before the kill, not seen yet: it is cancelled when it shows up
+        return not progress.flatten or progress.left_positions == len(self._given_up())
 
-    async def _close_positions(self, progress: PanicProgress) -> None:
-        balances = await self._gateway.balances()
+    async def _open_orders(self) -> list[LiveOrder]:
+        """Ask what rests; when the venue will not tell, cancel without looking."""
+        try:
+            return await self._call(self._gateway.open_orders())
+        except (ObitermError, OSError, TimeoutError):
+            for symbol in self._instruments:
+                await self._call(self._gateway.cancel_all(symbol))
+            raise
+
+    # -- positions --------------------------------------------------------------------------
+
+    async def _flatten(self, progress: PanicProgress) -> None:
+        """Close what is held, as the venue's own trades show it."""
+        unsettled = [s for s in self._closings if not await self._is_settled(s)]
+        await self._refresh()
+        balances = await self._call(self._gateway.balances())
         left = 0
-        notes: list[str] = []
         for symbol, instrument in self._instruments.items():
-            lots = self._exposure(symbol)
+            lots = self._books.exposure_lots(symbol)
             if lots > 0:
                 free, _ = balances.get(instrument.base, (Decimal(0), Decimal(0)))
                 lots = min(lots, instrument.lots_down(free))
-            size = abs(lots)
-            if size < instrument.min_lots:
+            if abs(lots) < instrument.min_lots:
                 continue
-            if not progress.flatten:
-                left += 1
-                continue
-            outcome = await self._close(symbol, instrument, lots)
-            if outcome:
-                notes.append(outcome)
-            else:
-                left += 1
+            left += 1
+            closing = self._closings.setdefault(symbol, _Closing())
+            moved = closing.held_before != self._books.exposure_lots(symbol)
+            if symbol not in unsettled and moved and not closing.given_up:
+                await self._close(symbol, instrument, lots, closing)
         progress.left_positions = left
-        if notes:
-            progress.text = "left: " + "; ".join(notes)
+        reasons = self._given_up()
+        if reasons:
+            progress.text = "left: " + "; ".join(reasons)
 
-    async def _close(self, symbol: Symbol, instrument: Instrument, lots: int) -> str:
-        """Send one reducing order; return why nothing can be done, or nothing."""
+    async def _refresh(self) -> None:
+        try:
+            await self._call(self._books.refresh())
+            self._blind_rounds = 0
+        except (ObitermError, OSError, TimeoutError):
+            self._blind_rounds += 1
+            if self._blind_rounds < _BLIND_AFTER:
+                raise
+
+    async def _close(
+        self, symbol: Symbol, instrument: Instrument, lots: int, closing: _Closing
+    ) -> None:
+        """Send one reducing order; until its outcome is known no other follows (T7 T12)."""
         self._number += 1
-        client_id = self._id(symbol)
+        client_id = make_client_id(
+            self._run_id, self._number, OrderRole.PANIC, PANIC, f"p{symbol[:5]}"
+        )
         side = Side.SELL if lots > 0 else Side.BUY
         size = min(abs(lots), instrument.market_max_lots, instrument.max_lots)
+        held = self._books.exposure_lots(symbol)
+        closing.client_id, closing.sent_ns = client_id, self._clock.wall_ns()
         try:
-            await self._gateway.close_market(symbol, side, size, client_id)
-        except ObitermError as error:
-            if "NOTIONAL" in str(error):
-                return f"{instrument.quantity(size):f} {instrument.base} is below the minimum"
+            filled = await self._call(self._gateway.close_market(symbol, side, size, client_id))
+        except Refused as refusal:
+            closing.client_id = None
+            closing.refusals += 1
+            if closing.refusals >= _MOST_REFUSALS:
+                closing.given_up = f"{instrument.quantity(size):f} {instrument.base}: {refusal}"
+            return
+        except (OutcomeUnknown, TimeoutError):
             raise
-        return ""
+        except ObitermError:
+            closing.client_id = None  # it did not reach the venue
+            raise
+        closing.client_id = None
+        closing.refusals = 0
+        if filled:
+            closing.held_before = held
 
-    def _id(self, symbol: Symbol) -> ClientOrderId:
-        return make_client_id(self._run_id, self._number, OrderRole.PANIC, PANIC, f"p{symbol[:5]}")
+    async def _is_settled(self, symbol: Symbol) -> bool:
+        """Return whether no close of this symbol is in doubt; ask the venue if one is."""
+        closing = self._closings[symbol]
+        if closing.client_id is None:
+            return True
+        found = await self._call(self._gateway.find_order(symbol, closing.client_id))
+        if found is None:
+            if self._clock.wall_ns() - closing.sent_ns < ARRIVES_WITHIN_NS:
+                return False
+        elif not found.state.is_final:
+            return False
+        closing.client_id = None
+        return True
+
+    def _given_up(self) -> list[str]:
+        return [c.given_up for c in self._closings.values() if c.given_up]
+
+    @staticmethod
+    async def _call(work: Awaitable[_T]) -> _T:
+        async with asyncio.timeout(_CALL_LIMIT_S):
+            return await work

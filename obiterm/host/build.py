@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import secrets
 import time
-
-import msgspec
+from decimal import Decimal
 
 from obiterm import __version__
 from obiterm.config.keys import find_keys
 from obiterm.config.models import AccountProfile, Profile
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError
-from obiterm.core.events import Event, Filled
+from obiterm.core.events import ClockMeasured
 from obiterm.core.values import AccountId, Environment, RunId, Symbol, TradingState
-from obiterm.engine.account import AccountEngine, EventListener, NoteListener
+from obiterm.engine.account import AccountEngine
 from obiterm.engine.binance import BinanceGateway
 from obiterm.engine.latches import LatchStore
+from obiterm.engine.listeners import EventListener, NoteListener
 from obiterm.host.exchange_child import ExchangeAddress
+from obiterm.host.inheritance import Inheritance, inherit
 from obiterm.journal.log import Journal
 from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
 from obiterm.venues.binance.environments import urls
 from obiterm.venues.binance.signing import Credentials
-
-_read_event = msgspec.msgpack.Decoder(tuple[int, Event])
 
 
 def new_run_id() -> RunId:
@@ -44,11 +43,12 @@ def key_kind(secret: str) -> str:
 def make_gateway(
     account: AccountProfile, address: ExchangeAddress | None, clock: Clock
 ) -> BinanceGateway:
-    """Return the gateway of an account."""
+    """Return the gateway of an account; ``address`` is that of an exchange started for it.
+
+    A simulated account without one trades on an exchange that runs already, at its ``urls``.
+    """
     keys = find_keys(account)
-    if account.environment is Environment.SIM:
-        if address is None:
-            raise ConfigError("environment", "sim", "a running simulated exchange")
+    if account.environment is Environment.SIM and address is not None:
         overrides = {"rest": address.rest, "stream": address.stream, "ws_api": address.ws_api}
         credentials = Credentials(address.api_key, address.api_secret)
     else:
@@ -58,7 +58,14 @@ def make_gateway(
             )
         overrides = {k: v for k, v in account.urls.model_dump().items() if v}
         credentials = Credentials(keys.api_key, keys.api_secret, key_kind(keys.api_secret))
-    return BinanceGateway(urls(account.environment, overrides), credentials, clock)
+        if account.environment is Environment.SIM and not account.urls.rest:
+            raise ConfigError("environment", "sim", "a running simulated exchange")
+    return BinanceGateway(
+        urls(account.environment, overrides),
+        credentials,
+        clock,
+        is_fresh=account.environment is Environment.SIM and address is not None,
+    )
 
 
 async def build_engine(
@@ -72,10 +79,18 @@ async def build_engine(
     on_note: NoteListener,
     on_event: EventListener,
 ) -> AccountEngine:
-    """Prepare a gateway and return the account's engine."""
+    """Prepare a gateway and return the account's engine.
+
+    What earlier runs left (positions, latched state, the day's result) is taken over, unless
+    the exchange was started for this run.
+    """
     prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
-    sim = account.environment is Environment.SIM
-    latched = None if sim else latches.read(account.name)
+    marks, now_ns = prepared.last_trade_ids, clock.wall_ns()
+    if gateway.is_fresh:
+        latched, past = None, Inheritance([], marks, Decimal(0))
+    else:
+        latched = latches.read(account.name)
+        past = inherit(journal, account.name, prepared.instruments, marks, now_ns)
     record = StartRecord(
         program=__version__,
         account=AccountId(account.name),
@@ -98,26 +113,9 @@ async def build_engine(
         armed=not account.environment.is_real_money,
         balances=prepared.balances,
         market_events=profile.journal_market_events,
+        result_before_quote=past.result_quote,
     )
     engine = AccountEngine(record, gateway, journal, latches, clock, on_note, on_event)
-    engine.kernel.gate.clock_offset_ns = prepared.clock_offset_ns
-    if not sim:
-        engine.carried = carried_fills(journal, account.name)
+    clock_told = ClockMeasured(prepared.clock_offset_ns, 0, now_ns)
+    engine.inherit([clock_told, *past.fills], past.trade_marks)
     return engine
-
-
-def carried_fills(journal: Journal, account: str) -> list[Filled]:
-    """Return the fills of earlier runs, each once, since the account was last flat."""
-    seen: set[tuple[str, int]] = set()
-    fills: list[Filled] = []
-    net: dict[str, int] = {}
-    for row in journal.rows(account=account, kind="event"):
-        _, event = _read_event.decode(row.payload)
-        if not isinstance(event, Filled) or (event.symbol, event.trade_id) in seen:
-            continue
-        seen.add((event.symbol, event.trade_id))
-        fills.append(event)
-        net[event.symbol] = net.get(event.symbol, 0) + event.side.sign * event.lots
-        if not net[event.symbol]:
-            fills = [fill for fill in fills if fill.symbol != event.symbol]
-    return fills

@@ -1,0 +1,93 @@
+"""Fetch the venue's whole word on an account: orders, then trades, then balances (T6 T10 T36).
+
+Trades are read from a mark that moves only with what was read this way. What the stream
+told does not move it, since the stream may have left something out before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from obiterm.core.clock import Clock
+from obiterm.core.errors import ObitermError
+from obiterm.core.events import AccountReconciled, Event
+from obiterm.core.values import Symbol
+from obiterm.engine.gateway import NO_TRADE, Gateway
+from obiterm.net.backoff import Backoff
+
+_FIRST_WAIT_S = 0.25
+_LONGEST_WAIT_S = 10.0
+_TELL_EVERY = 10
+
+
+class Reconciler:
+    """One account's reconciliation; one at a time, repeated until it succeeds."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        symbols: Iterable[Symbol],
+        clock: Clock,
+        handle: Callable[[Event], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._gateway = gateway
+        self._marks = dict.fromkeys(symbols, NO_TRADE)
+        self._clock = clock
+        self._handle = handle
+        self._tell = tell
+        self._again = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start_from(self, symbol: Symbol, trade_id: int) -> None:
+        """Read trades after ``trade_id`` from now on."""
+        self._marks[symbol] = trade_id
+
+    def ask(self) -> None:
+        """Reconcile now, or once more when one is under way: its answers may be too old."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        else:
+            self._again = True
+
+    async def stop(self) -> None:
+        """Give up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def read_fills(self) -> None:
+        """Deliver every trade since the mark. Raises what the venue raises."""
+        for symbol, mark in self._marks.items():
+            for fill in await self._gateway.fills_since(symbol, mark):
+                self._handle(fill)
+                self._marks[symbol] = max(fill.trade_id, self._marks[symbol])
+
+    async def _run(self) -> None:
+        backoff = Backoff(first_s=_FIRST_WAIT_S, ceiling_s=_LONGEST_WAIT_S)
+        while True:
+            self._again = False
+            try:
+                reconciled = await self._read()
+            except ObitermError as error:
+                if backoff.failures % _TELL_EVERY == 0:
+                    self._tell(f"reconciliation, trying again: {error}")
+                await asyncio.sleep(backoff.next_s())
+                continue
+            if self._again:
+                continue
+            self._handle(reconciled)
+            if not self._again:  # handling it may have asked for more
+                return
+
+    async def _read(self) -> AccountReconciled:
+        """Read orders before trades, so that no listed fill is missing among the trades."""
+        orders = await self._gateway.open_orders()
+        await self.read_fills()
+        balances = await self._gateway.balances()
+        return AccountReconciled(
+            balances=[(asset, free, locked) for asset, (free, locked) in balances.items()],
+            open_orders=orders,
+            received_ns=self._clock.wall_ns(),
+        )

@@ -1,0 +1,100 @@
+"""What a run inherits from earlier ones on the same account, read from the journal (T32 T46)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from obiterm.core.events import Event, Filled
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import NS_PER_S, Symbol
+from obiterm.engine.gateway import NO_TRADE
+from obiterm.journal.log import Journal
+from obiterm.trading.ids import read_client_id
+from obiterm.trading.positions import Position
+
+_DAY_NS = 86_400 * NS_PER_S
+_FILLED = Filled.__name__.encode()
+
+_read_event = msgspec.msgpack.Decoder(tuple[int, Event])
+
+
+class Inheritance(msgspec.Struct, frozen=True):
+    """What earlier runs left.
+
+    Attributes:
+        fills: own fills of the positions that are open, each once, oldest first.
+        trade_marks: per symbol, the trade id after which the venue's trades must be read.
+        result_quote: result of the round trips that ended since 00:00 UTC, after fees.
+    """
+
+    fills: list[Filled]
+    trade_marks: dict[Symbol, int]
+    result_quote: Decimal
+
+
+class _Past:
+    """One symbol's own fills so far."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.position = Position(instrument)
+        self.open_fills: list[Filled] = []
+        self.newest_id = NO_TRADE
+        self.day_start = Decimal(0)
+        self.day_closed = Decimal(0)
+
+    @property
+    def booked(self) -> Decimal:
+        return self.position.realised_quote - self.position.fees_quote
+
+    def take(self, fill: Filled, is_today: bool) -> None:
+        if not self.position.apply(fill):
+            return
+        self.newest_id = max(self.newest_id, fill.trade_id)
+        self.open_fills.append(fill)
+        if not is_today:
+            self.day_start = self.booked
+        if self.position.is_flat:
+            self.open_fills = []
+            self.day_closed = self.booked - self.day_start if is_today else Decimal(0)
+
+
+def inherit(
+    journal: Journal,
+    account: str,
+    instruments: Mapping[Symbol, Instrument],
+    newest_at_venue: Mapping[Symbol, int],
+    now_ns: int,
+) -> Inheritance:
+    """Read the journal of an account that may still hold what earlier runs bought.
+
+    Fills newer than anything the venue knows belong to another venue (a test network that
+    was reset): that symbol starts empty. With a position open the venue's trades are read
+    again from its first fill, since a run that died may have missed one.
+    """
+    today = now_ns // _DAY_NS
+    pasts = {symbol: _Past(instrument) for symbol, instrument in instruments.items()}
+    for row in journal.rows(account=account, kind="event"):
+        if _FILLED not in row.payload:
+            continue
+        at_ns, event = _read_event.decode(row.payload)
+        if not isinstance(event, Filled) or read_client_id(event.client_id) is None:
+            continue
+        past = pasts.get(event.symbol)
+        if past is not None:
+            past.take(event, at_ns // _DAY_NS == today)
+    fills: list[Filled] = []
+    marks: dict[Symbol, int] = {}
+    result = Decimal(0)
+    for symbol, past in pasts.items():
+        newest = newest_at_venue.get(symbol, NO_TRADE)
+        if past.newest_id == NO_TRADE or past.newest_id > newest:
+            marks[symbol] = newest
+            continue
+        fills += past.open_fills
+        first = min((fill.trade_id for fill in past.open_fills), default=past.newest_id + 1)
+        marks[symbol] = first - 1
+        result += past.day_closed
+    return Inheritance(sorted(fills, key=lambda fill: fill.received_ns), marks, result)
