@@ -286,7 +286,7 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     @on(Arrived)
     def _on_arrived(self) -> None:
-        if not self.trade.children:  # the app is closing
+        if not self.is_running:  # the app is closing, panes are being removed
             return
         frame = self.host.delivered(self.attachment.mailbox.take())
         if frame is not None:
@@ -313,7 +313,8 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     def repaint_panes(self) -> None:
         """Paint the last frame again in every pane, with the present choices."""
-        self.painter.again()
+        if self.is_running:
+            self.painter.again()
 
     def repaint_all(self) -> None:
         """Send a full frame to the terminal, after a stall or on ^L."""
@@ -335,8 +336,9 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         self.call_after_refresh(self.repaint_panes)
 
     def _tick(self) -> None:
-        self.show_notice()
-        self.painter.age()
+        if self.is_running:
+            self.show_notice()
+            self.painter.age()
 
     @on(TradeScreen.PaneBroke)
     def _on_pane_broke(self, message: TradeScreen.PaneBroke) -> None:

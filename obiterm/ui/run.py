@@ -28,7 +28,7 @@ def run_screen(socket: Path, settings: UiSettings) -> int:
         raise ConfigError("color", settings.color, "one of " + ", ".join(COLORS))
     if not (sys.__stdin__ and sys.__stdin__.isatty()):
         raise UsageError("the screen needs a terminal", hint="use --headless, or obiterm status")
-    _choose_colors(str(settings.color))
+    _choose_colors(settings.color)
     from obiterm.ui.app import ObitermApp
     from obiterm.ui.ending import Ending, EndReason
 

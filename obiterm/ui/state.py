@@ -10,7 +10,6 @@ from pathlib import Path
 from obiterm.core.values import Side
 from obiterm.link.messages import Frame, InstrumentInfo, OrderRow, PositionRow, Welcome
 from obiterm.ui.ending import EndReason
-from obiterm.ui.paint.palette import ColorDepth
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class UiSettings:
     """
 
     theme: str = "night-city"
-    color: ColorDepth | str = "auto"
+    color: str = "auto"
     keymap: dict[str, str] = field(default_factory=dict)
     masked: bool = False
     read_only: bool = False

@@ -88,6 +88,22 @@ def test_extended_keys_mouse_and_answers_to_our_questions_pass(sequence: str) ->
     assert InputFilter().feed(sequence, 0) == sequence
 
 
+@pytest.mark.parametrize(
+    ("sequence", "key"),
+    [
+        ("\x1b[20~", "f9"),
+        ("\x1b[20;129~", "f9"),  # with num lock, kitty protocol
+        ("\x1b[24;65~", "f12"),  # with caps lock
+        ("\x1b[92;5u", "ctrl+backslash"),
+        ("\x1c", "ctrl+backslash"),
+        ("\x1b[120;;120u", "x"),
+        ("\x1b[120;65;88u", "X"),
+    ],
+)
+def test_panic_keys_in_the_dialects_of_terminals(sequence: str, key: str) -> None:
+    assert keys(InputFilter().feed(sequence, 0)) == [key]
+
+
 @given(st.text(st.sampled_from("\x1b[]O?;:~<0129MPRuc\x07\\xb\x1c\x9d"), max_size=40))
 def test_a_panic_key_gets_through_after_anything(noise: str) -> None:
     box = InputFilter()
