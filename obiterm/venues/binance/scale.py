@@ -1,86 +1,25 @@
-"""Prices and sizes of one instrument: between the venue's text and ticks and lots.
+"""Prices and sizes of one instrument; the arithmetic is the same at every venue."""
 
-Market data uses the float way (one multiplication), orders and money the exact way.
-"""
+from obiterm.venues.common.scale import (
+    EXACT_UNITS,
+    Scale,
+    amount,
+    decimal,
+    exact_lots,
+    exact_ticks,
+    lots_down,
+    near_ticks,
+    plain,
+)
 
-from __future__ import annotations
-
-from decimal import Decimal, InvalidOperation
-
-from obiterm.core.errors import DataError
-from obiterm.core.instruments import Instrument
-
-EXACT_UNITS = 2.0**49
-"""Up to here ``int(value * scale + 0.5)`` equals the decimal result: three roundings of
-relative size 2**-53 stay below half a unit."""
-
-
-class Scale:
-    """The float way of one instrument.
-
-    Attributes:
-        per_price: ticks in a price of 1.
-        per_quantity: lots in a quantity of 1.
-        price_limit: prices from here on are refused, they would not be exact.
-        quantity_limit: the same for quantities.
-    """
-
-    __slots__ = ("per_price", "per_quantity", "price_limit", "quantity_limit")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.per_price = float(1 / instrument.tick_size)
-        self.per_quantity = float(1 / instrument.lot_size)
-        self.price_limit = EXACT_UNITS / self.per_price
-        self.quantity_limit = EXACT_UNITS / self.per_quantity
-
-
-def decimal(text: str, field: str) -> Decimal:
-    """Read a venue decimal; raise ``DataError`` naming ``field`` unless it is a finite number."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
-        raise DataError(f"{field} = {text!r} is not a number")
-    return value
-
-
-def amount(text: str, field: str) -> Decimal:
-    """Read a venue decimal that cannot be negative."""
-    value = decimal(text, field)
-    if value < 0:
-        raise DataError(f"{field} = {text!r} is negative")
-    return value
-
-
-def exact_ticks(instrument: Instrument, text: str, field: str) -> int:
-    """Return the ticks of a price; ``DataError`` unless it lies on the grid."""
-    return _whole(amount(text, field) / instrument.tick_size, text, field)
-
-
-def exact_lots(instrument: Instrument, text: str, field: str) -> int:
-    """Return the lots of a quantity; ``DataError`` unless it lies on the grid."""
-    return _whole(amount(text, field) / instrument.lot_size, text, field)
-
-
-def near_ticks(instrument: Instrument, text: str, field: str) -> int:
-    """Return the nearest tick: orders of other programs may be older than the present grid."""
-    return round(amount(text, field) / instrument.tick_size)
-
-
-def lots_down(instrument: Instrument, text: str, field: str) -> int:
-    """Return the lots that a quantity covers, for orders that may not be ours."""
-    return int(amount(text, field) / instrument.lot_size)
-
-
-def plain(value: Decimal) -> str:
-    """Write a decimal for the venue: no exponent, no trailing zeros (binance.md §3)."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _whole(units: Decimal, text: str, field: str) -> int:
-    whole = int(units)
-    if whole != units:
-        raise DataError(f"{field} = {text!r} is off the instrument's grid")
-    return whole
+__all__ = [
+    "EXACT_UNITS",
+    "Scale",
+    "amount",
+    "decimal",
+    "exact_lots",
+    "exact_ticks",
+    "lots_down",
+    "near_ticks",
+    "plain",
+]
