@@ -84,7 +84,7 @@ class Paths:
 
     def journal(self, profile: str) -> Path:
         """Return the journal of a profile's host."""
-        return self.journals / f"{profile}.sqlite"
+        return self.journals / f"{profile}.journal"
 
     def socket(self, profile: str) -> Path:
         """Return the socket of a profile's host."""

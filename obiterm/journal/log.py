@@ -13,33 +13,34 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import sqlite3
+import struct
+import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from obiterm.core.errors import DataError, UsageError
-from obiterm.journal.chain import GENESIS, Broken, Row, check_row, row_hash
-from obiterm.journal.storage import (
-    STORAGE_ERRORS,
-    connect_reader,
-    connect_writer,
-    read_head,
-    stored_rows,
+from obiterm.journal.chain import (
+    Broken,
+    Row,
+    body_seq,
+    pack_word,
+    unpack_row,
 )
-from obiterm.journal.verification import Verification, check_head, verify
+from obiterm.journal.frames import START, Mark, frames, open_reader, pack_frame, write_all
+from obiterm.journal.head import Head, write_head
+from obiterm.journal.opening import Anchors, lock, open_writer
+from obiterm.journal.verification import Verification, verify
 
-__all__ = ["Journal", "Row", "Verification", "verify"]
+__all__ = ["Journal", "Row", "Verification", "read_rows", "verify"]
 
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 """Most payload bytes that wait for a commit; more means that nobody can write."""
 TAIL_ROWS = 1_000
-"""Newest rows that ``Journal.open`` checks."""
+"""Newest rows that ``Journal.open`` checks, at least."""
 
-_INSERT = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)"
-_UPDATE_HEAD = "UPDATE head SET seq = ?, hash = ? WHERE id = 1"
+_MAX_WORDS = 1_000
 
 
 class Journal:
@@ -47,22 +48,33 @@ class Journal:
 
     Attributes:
         path: the file.
-        rows_written: rows on disk, all runs together.
-        head_hash: hash of the newest row on disk.
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock_fd: int, seq: int, head: bytes
+        self, path: Path, descriptor: int, lock_descriptor: int, mark: Mark, anchors: Anchors
     ) -> None:
         self.path = path
-        self.rows_written = seq
-        self.head_hash = head
-        self._connection = connection
-        self._lock_fd = lock_fd
-        self._next_seq = seq + 1
-        self._last_hash = head
-        self._buffer: list[Row] = []
+        self._descriptor = descriptor
+        self._lock_descriptor = lock_descriptor
+        self._mark = mark
+        self._anchors = anchors
+        self._synced = mark
+        self._syncing = threading.Lock()
+        self._next_seq = mark.seq + 1
+        self._last_hash = mark.hash
+        self._buffer: list[bytes] = []
         self._buffered_bytes = 0
+        self._words: dict[tuple[str, str], bytes] = {}
+
+    @property
+    def rows_written(self) -> int:
+        """Rows on disk, all runs together."""
+        return self._mark.seq
+
+    @property
+    def head_hash(self) -> bytes:
+        """Hash of the newest row on disk."""
+        return self._mark.hash
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> Journal:
@@ -73,66 +85,68 @@ class Journal:
                 it does not exist.
             DataError: it is no journal, or its newest rows do not hold.
         """
-        lock_fd = _lock(path)
+        lock_descriptor = lock(path)
         try:
-            connection = connect_writer(path, create=create)
+            descriptor, mark, anchors = open_writer(path, create=create, tail_rows=TAIL_ROWS)
         except (UsageError, DataError):
-            os.close(lock_fd)
+            os.close(lock_descriptor)
             raise
-        try:
-            seq, head = _check_tail(connection)
-        except (Broken, *STORAGE_ERRORS) as error:
-            connection.close()
-            os.close(lock_fd)
-            raise DataError(
-                f"the journal {path} does not hold: {error}",
-                hint="see `obiterm journal verify`; move the file away to start a new one",
-            ) from error
-        return cls(path, connection, lock_fd, seq, head)
+        return cls(path, descriptor, lock_descriptor, mark, anchors)
 
     def append(self, account: str, kind: str, payload: bytes, at_ns: int) -> int:
         """Add a row to the buffer and return its number. ``commit`` puts it on disk.
 
         Raises:
-            DataError: too much waits already, since commits fail.
+            DataError: too much waits already, since commits fail; or no row can hold that.
         """
         if self._buffered_bytes > MAX_BUFFERED_BYTES:
             raise DataError(f"{len(self._buffer)} rows wait for the journal {self.path}")
         seq = self._next_seq
-        hash_ = row_hash(self._last_hash, seq, at_ns, account.encode(), kind.encode(), payload)
-        self._buffer.append(Row(seq, at_ns, account, kind, payload, hash_))
+        try:
+            words = self._words.get((account, kind)) or self._pack_words(account, kind)
+            frame, hash_ = pack_frame(self._last_hash, seq, at_ns, words, payload)
+        except (struct.error, ValueError) as error:
+            raise DataError(f"no row of the journal {self.path} can hold that: {error}") from error
+        self._buffer.append(frame)
         self._buffered_bytes += len(payload)
         self._last_hash = hash_
         self._next_seq = seq + 1
         return seq
 
+    def _pack_words(self, account: str, kind: str) -> bytes:
+        if len(self._words) >= _MAX_WORDS:
+            self._words.clear()
+        words = self._words[account, kind] = pack_word(account) + pack_word(kind)
+        return words
+
     def commit(self) -> None:
-        """Write the buffer in one transaction. Without buffered rows it does nothing.
+        """Write the buffer at once. Without buffered rows it does nothing.
 
         Raises:
-            DataError: the disk is full, read-only or broken. The rows stay buffered and the
-                next ``commit`` tries again; whatever they announce must not be done.
+            DataError: the disk is full, read-only or broken. The rows stay buffered, nothing
+                of them stays in the file, and the next ``commit`` tries again; whatever they
+                announce must not be done.
         """
-        rows = self._buffer
-        if not rows:
+        buffer = self._buffer
+        if not buffer:
             return
-        connection = self._connection
-        last = rows[-1]
+        data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+        end = self._mark.end
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(_INSERT, rows)
-            connection.execute(_UPDATE_HEAD, (last.seq, last.hash))
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
+            done = os.pwrite(self._descriptor, data, end)
+            if done != len(data):
+                write_all(self._descriptor, data[done:], end + done)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, end)
             raise DataError(
-                f"cannot write the journal {self.path}: {error}",
+                f"cannot write the journal {self.path}: {error.strerror}",
                 hint="no order leaves without it; free disk space or mend the disk",
             ) from error
-        self.rows_written = last.seq
-        self.head_hash = last.hash
+        mark = Mark(self._next_seq - 1, self._last_hash, end + len(data))
+        if mark.seq - self._anchors.newer.seq >= TAIL_ROWS:
+            self._anchors = Anchors(self._anchors.newer, mark)
+        self._mark = mark
         self._buffer = []
         self._buffered_bytes = 0
 
@@ -143,33 +157,45 @@ class Journal:
         return read_rows(self.path, after=after, account=account, kind=kind)
 
     def checkpoint(self) -> None:
-        """Force what is committed onto the medium and let the log file start anew.
+        """Force what is committed onto the medium, and note its newest row beside it.
 
         It never makes ``commit`` wait, and may be called from another thread.
 
         Raises:
             DataError: the disk refused.
         """
+        with self._syncing:
+            if self._lock_descriptor >= 0 and self._mark != self._synced:
+                self._sync(closed=False)
+
+    def _sync(self, *, closed: bool) -> None:
+        anchor = self._anchors.older
+        mark = self._mark
         try:
-            with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error as error:
-            raise DataError(f"cannot checkpoint the journal {self.path}: {error}") from error
+            os.fdatasync(self._descriptor)
+            write_head(self.path, Head(closed, mark, anchor))
+        except OSError as error:
+            raise DataError(
+                f"cannot checkpoint the journal {self.path}: {error.strerror}"
+            ) from error
+        self._synced = mark
 
     def close(self) -> None:
-        """Commit, merge the log file and let go of the lock.
+        """Commit, force all onto the medium and let go of the lock.
 
         Raises:
             DataError: the last rows could not be written; the journal is closed all the same.
         """
-        if self._lock_fd < 0:
-            return
-        try:
-            self.commit()
-        finally:
-            self._connection.close()
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        with self._syncing:
+            if self._lock_descriptor < 0:
+                return
+            try:
+                self.commit()
+                self._sync(closed=True)
+            finally:
+                os.close(self._descriptor)
+                os.close(self._lock_descriptor)
+                self._descriptor = self._lock_descriptor = -1
 
 
 def read_rows(
@@ -181,42 +207,26 @@ def read_rows(
         UsageError: there is no such file.
         DataError: it cannot be read.
     """
-    with closing(connect_reader(path)) as connection:
-        try:
-            for stored in stored_rows(connection, after=after, account=account, kind=kind):
-                yield Row(*stored)  # type: ignore[arg-type]  # checked by `verify`, not here
-        except STORAGE_ERRORS as error:
-            raise DataError(f"cannot read the journal {path}: {error}") from error
-
-
-def _check_tail(connection: sqlite3.Connection) -> tuple[int, bytes]:
-    head = read_head(connection)
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM rows").fetchone()
-    seq = max(0, last - TAIL_ROWS)
-    previous = GENESIS
-    if seq > 0:
-        anchor = connection.execute("SELECT hash FROM rows WHERE seq = ?", (seq,)).fetchone()
-        if anchor is None or not isinstance(anchor[0], bytes):
-            raise Broken(seq, "the row is missing")
-        previous = anchor[0]
-    for stored in stored_rows(connection, after=seq):
-        previous = check_row(stored, seq + 1, previous).hash
-        seq += 1
-    check_head(head, seq, previous)
-    return seq, previous
-
-
-def _lock(path: Path) -> int:
     try:
-        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise UsageError(f"cannot write beside {path}: {error.strerror}") from error
+        of_account = None if account is None else pack_word(account)
+        of_kind = None if kind is None else pack_word(kind)
+    except (struct.error, UnicodeEncodeError):
+        return  # no row has such a name
+    descriptor = open_reader(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise UsageError(
-            f"another process writes the journal {path}",
-            hint="a host runs on this profile already; see `obiterm status`",
+        stop = os.fstat(descriptor).st_size
+        for body, hash_, _ in frames(descriptor, START, stop):
+            if of_account is not None and not body.startswith(of_account, 16):
+                continue
+            if of_kind is not None:
+                kind_at = 18 + int.from_bytes(body[16:18], "big")
+                if not body.startswith(of_kind, kind_at):
+                    continue
+            if body_seq(body) > after:
+                yield unpack_row(body, hash_)
+    except Broken as error:
+        raise DataError(
+            f"the journal {path} does not hold: {error}", hint="see `obiterm journal verify`"
         ) from error
-    return descriptor
+    finally:
+        os.close(descriptor)

@@ -14,7 +14,7 @@ from obiterm.core.errors import UsageError
 def test_one_home_for_everything(tmp_path: Path) -> None:
     paths = Paths.from_environment({"OBITERM_HOME": str(tmp_path), "XDG_DATA_HOME": "/other"})
     assert paths.config == tmp_path / "config"
-    assert paths.journal("demo") == tmp_path / "data/journals/demo.sqlite"
+    assert paths.journal("demo") == tmp_path / "data/journals/demo.journal"
     assert paths.socket("demo") == tmp_path / "run/demo.sock"
     assert paths.latches == tmp_path / "state/latches"
     assert paths.log("demo") == tmp_path / "state/demo.log"

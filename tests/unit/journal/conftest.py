@@ -14,7 +14,7 @@ Make = Callable[[Path, int], Path]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "demo.sqlite"
+    return tmp_path / "demo.journal"
 
 
 @pytest.fixture
