@@ -60,7 +60,7 @@ class StrategyPane(FramedPane):
             line.put(0, "no strategy here", style(palette.dim, palette.panel))
             return [line.row()]
         count = f"{self._number % len(cards) + 1}/{len(cards)} · " if len(cards) > 1 else ""
-        self.set_footer(f"{count}[b]3[/] edit")
+        self.set_footer(f"{count}[b]3[/] full")
         painter = _CardPainter(card, context, width)
         rows = [painter.head(), painter.signal(), painter.position(), painter.equity()]
         if height >= _SEPARATOR_FROM:
