@@ -7,15 +7,21 @@ all of them never changes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
-from obiterm.exchange.api import Refusal, Why
+from obiterm.exchange.contracts import Cause
+from obiterm.exchange.words import Refusal, Why
 
 ZERO = Decimal(0)
 
 
 class Account:
-    """Balances of one account. Never negative: a lock that is not covered is refused."""
+    """Balances of one account.
+
+    A lock that is not covered is refused, so that spot trading never makes a balance
+    negative. Losses of perpetuals can, until the house has closed them.
+    """
 
     def __init__(self, name: str, owner: str, balances: dict[str, Decimal]) -> None:
         self.name = name
@@ -25,10 +31,18 @@ class Account:
         self.locked: dict[str, Decimal] = dict.fromkeys(balances, ZERO)
         self.touched: dict[str, None] = {}
         """Assets that changed since the last balance update, in order."""
+        self.cause = Cause.TRADE
+        """Why they changed."""
+        self.reserved: Callable[[str], Decimal] = lambda _: ZERO
+        """What of an asset is margin of positions and their orders."""
 
     def free_of(self, asset: str) -> Decimal:
-        """Return what may be spent."""
+        """Return what no open spot order holds."""
         return self.free.get(asset, ZERO)
+
+    def spendable(self, asset: str) -> Decimal:
+        """Return what may be locked or spent: free and not margin. Never negative."""
+        return max(ZERO, self.free_of(asset) - self.reserved(asset))
 
     def locked_of(self, asset: str) -> Decimal:
         """Return what open orders hold."""
@@ -36,10 +50,9 @@ class Account:
 
     def lock(self, asset: str, amount: Decimal) -> None:
         """Move free to locked; raise ``Refusal`` (``INSUFFICIENT_BALANCE``)."""
-        free = self.free_of(asset)
-        if free < amount:
+        if self.spendable(asset) < amount:
             raise Refusal(Why.INSUFFICIENT_BALANCE, asset)
-        self.free[asset] = free - amount
+        self.free[asset] = self.free_of(asset) - amount
         self.locked[asset] = self.locked_of(asset) + amount
         self.touched[asset] = None
 
@@ -69,6 +82,7 @@ class Account:
         """Return ``(asset, free, locked)`` of changed assets and forget them."""
         changed = [(asset, self.free_of(asset), self.locked_of(asset)) for asset in self.touched]
         self.touched = {}
+        self.cause = Cause.TRADE
         return changed
 
 
@@ -111,6 +125,19 @@ class Treasury:
         # accounts the house nets to nothing.
         self.house[paid_asset] = self.house.get(paid_asset, ZERO) + paid_amount
         self.house[received_asset] = self.house.get(received_asset, ZERO) - received_amount
+
+    def transfer(
+        self, account: Account, asset: str, amount: Decimal, cause: Cause = Cause.TRADE
+    ) -> None:
+        """Move P&L or funding from the house to an account (< 0: the other way)."""
+        account.credit(asset, amount)
+        account.cause = cause
+        self.house[asset] = self.house.get(asset, ZERO) - amount
+
+    def charge(self, account: Account, asset: str, fee: Decimal) -> None:
+        """Take a fee out of what is free."""
+        account.credit(asset, -fee)
+        self.fees[asset] = self.fees.get(asset, ZERO) + fee
 
     def total(self, asset: str) -> Decimal:
         """Return the sum over accounts, fees and house; constant between deposits."""

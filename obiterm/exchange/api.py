@@ -9,274 +9,90 @@ are integer ticks and lots; balances and fees are ``Decimal``.
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import Enum
 from typing import Protocol
 
-import msgspec
-
-from obiterm.core.values import Side
-
-NO_ID = -1
-
-
-class Kind(Enum):
-    """Order types that the core matches."""
-
-    LIMIT = "LIMIT"
-    LIMIT_MAKER = "LIMIT_MAKER"
-    MARKET = "MARKET"
-    STOP_MARKET = "STOP_MARKET"
-    STOP_LIMIT = "STOP_LIMIT"
-    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
-    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
-
-
-class Tif(Enum):
-    """Time in force."""
-
-    GTC = "GTC"
-    IOC = "IOC"
-    FOK = "FOK"
-
-
-class Stp(Enum):
-    """Self-trade prevention of the taker."""
-
-    NONE = "NONE"
-    EXPIRE_TAKER = "EXPIRE_TAKER"
-    EXPIRE_MAKER = "EXPIRE_MAKER"
-    EXPIRE_BOTH = "EXPIRE_BOTH"
-
-
-class Status(Enum):
-    """Order status, venue neutral."""
-
-    NEW = "NEW"
-    PARTIALLY_FILLED = "PARTIALLY_FILLED"
-    FILLED = "FILLED"
-    CANCELED = "CANCELED"
-    EXPIRED = "EXPIRED"
-    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
-    REJECTED = "REJECTED"
-
-
-class Why(Enum):
-    """Reason of a refusal; the dialect owns code and text."""
-
-    INSUFFICIENT_BALANCE = "insufficient balance"
-    WOULD_TAKE = "post-only would take"
-    WOULD_TRIGGER = "stop would trigger immediately"
-    DUPLICATE_CLIENT_ID = "duplicate client id"
-    UNKNOWN_ORDER = "unknown order"
-    UNKNOWN_SYMBOL = "unknown symbol"
-    NOTHING_OPEN = "nothing open"
-    FILTER = "filter"
-    NO_LIQUIDITY = "no liquidity"
-    LIST_PRICES = "order list prices"
-    CANCEL_RESTRICTION = "cancel restriction"
-
-
-class Refusal(Exception):
-    """The core refused a request. ``detail`` is e.g. the filter's name (``LOT_SIZE``)."""
-
-    def __init__(self, why: Why, detail: str = "") -> None:
-        super().__init__(f"{why.value} {detail}".strip())
-        self.why = why
-        self.detail = detail
-
-
-class MarketSpec(msgspec.Struct, frozen=True):
-    """A market and its filters; names follow the Binance filter list (binance.md §6.1)."""
-
-    symbol: str
-    base: str
-    quote: str
-    tick_size: Decimal
-    lot_size: Decimal
-    min_lots: int = 1
-    max_lots: int = 900_000_000
-    market_max_lots: int = 9_709_521
-    min_price_ticks: int = 1
-    max_price_ticks: int = 100_000_000
-    min_notional: Decimal = Decimal(5)
-    max_notional: Decimal = Decimal(9_000_000)
-    multiplier_up: Decimal = Decimal(5)
-    multiplier_down: Decimal = Decimal("0.2")
-    max_open_orders: int = 200
-    max_algo_orders: int = 5
-    max_position: Decimal | None = None
-    maker_fee: Decimal = Decimal("0.001")
-    taker_fee: Decimal = Decimal("0.001")
-
-
-class NewOrder(msgspec.Struct, frozen=True):
-    """A request to trade. Exactly one of ``lots`` and ``quote_qty`` is set."""
-
-    symbol: str
-    side: Side
-    kind: Kind
-    client_id: str
-    lots: int = 0
-    quote_qty: Decimal | None = None
-    price_ticks: int = 0
-    trigger_ticks: int = 0
-    tif: Tif = Tif.GTC
-    stp: Stp = Stp.EXPIRE_MAKER
-    list_id: int = NO_ID
-
-
-class Order(msgspec.Struct):
-    """The core's own record of an order. Mutable; dialects only read it."""
-
-    order_id: int
-    account: str
-    symbol: str
-    side: Side
-    kind: Kind
-    client_id: str
-    lots: int
-    price_ticks: int
-    trigger_ticks: int
-    tif: Tif
-    stp: Stp
-    created_ns: int
-    updated_ns: int
-    working_ns: int
-    """When it entered the book; -1 while a stop waits."""
-    status: Status = Status.NEW
-    filled_lots: int = 0
-    filled_quote: Decimal = Decimal(0)
-    quote_qty: Decimal = Decimal(0)
-    list_id: int = NO_ID
-    triggered: bool = False
-    expiry_reason: str = ""
-
-
-class Fill(msgspec.Struct, frozen=True):
-    """One execution of one account's order."""
-
-    trade_id: int
-    order_id: int
-    account: str
-    symbol: str
-    side: Side
-    client_id: str
-    price_ticks: int
-    lots: int
-    quote: Decimal
-    fee: Decimal
-    fee_asset: str
-    is_maker: bool
-    time_ns: int
-
-
-class PublicTrade(msgspec.Struct, frozen=True):
-    """A print of the tape."""
-
-    symbol: str
-    trade_id: int
-    price_ticks: int
-    lots: int
-    aggressor: Side
-    time_ns: int
-    buyer_order_id: int
-    seller_order_id: int
-
-
-class Candle(msgspec.Struct):
-    """OHLCV of one interval."""
-
-    symbol: str
-    interval_ms: int
-    open_ms: int
-    open_ticks: int
-    high_ticks: int
-    low_ticks: int
-    close_ticks: int
-    lots: int
-    quote: Decimal
-    trades: int
-    taker_buy_lots: int
-    taker_buy_quote: Decimal
-    first_trade_id: int
-    last_trade_id: int
-
-
-class OrderList(msgspec.Struct):
-    """A one-cancels-the-other pair."""
-
-    list_id: int
-    account: str
-    symbol: str
-    client_id: str
-    order_ids: list[int]
-    done: bool = False
-
-
-# -- outputs of the core, in the order they happened ---------------------------
-
-
-class DepthDelta(msgspec.Struct, frozen=True):
-    """Levels that changed since the last delta of the symbol; the dialect batches by 100 ms."""
-
-    symbol: str
-    first_id: int
-    last_id: int
-    bids: list[tuple[int, int]]
-    asks: list[tuple[int, int]]
-    time_ns: int
-
-
-class Top(msgspec.Struct, frozen=True):
-    """Best bid and ask changed."""
-
-    symbol: str
-    update_id: int
-    bid_ticks: int
-    bid_lots: int
-    ask_ticks: int
-    ask_lots: int
-
-
-class OrderUpdate(msgspec.Struct, frozen=True):
-    """An order changed: NEW, TRADE, CANCELED, EXPIRED, TRADE_PREVENTION or REJECTED."""
-
-    order: Order
-    """A copy, as it was at this moment."""
-    execution: str
-    execution_id: int
-    fill: Fill | None = None
-    cancel_client_id: str = ""
-
-
-class BalanceUpdate(msgspec.Struct, frozen=True):
-    """Balances of an account after a change: ``(asset, free, locked)``."""
-
-    account: str
-    balances: list[tuple[str, Decimal, Decimal]]
-    time_ns: int
-
-
-class ListUpdate(msgspec.Struct, frozen=True):
-    """An order list started or ended."""
-
-    order_list: OrderList
-    legs: list[Order]
-    time_ns: int
-
-
-class Verbatim(msgspec.Struct, frozen=True):
-    """A recorded stream message to pass on unchanged (capture replay).
-
-    ``text`` is the ``data`` object as raw JSON, ``stream`` its stream name.
-    """
-
-    stream: str
-    text: bytes
-    time_ns: int
-
-
-Output = DepthDelta | Top | PublicTrade | OrderUpdate | BalanceUpdate | ListUpdate | Verbatim
+from obiterm.exchange.contracts import (
+    Cause,
+    Collateral,
+    FundingPayment,
+    FundingRate,
+    MarkPrice,
+    Origin,
+    Position,
+    PositionSide,
+    PositionUpdate,
+    TriggerBy,
+)
+from obiterm.exchange.words import (
+    NO_ID,
+    BalanceUpdate,
+    Candle,
+    DepthDelta,
+    Fill,
+    Kind,
+    ListUpdate,
+    MarketSpec,
+    NewOrder,
+    Order,
+    OrderList,
+    OrderUpdate,
+    PublicTrade,
+    Refusal,
+    Status,
+    Stp,
+    Tif,
+    Top,
+    Verbatim,
+    Why,
+)
+
+__all__ = [
+    "NO_ID",
+    "BalanceUpdate",
+    "Candle",
+    "Cause",
+    "Collateral",
+    "DepthDelta",
+    "Fill",
+    "FundingPayment",
+    "FundingRate",
+    "Kind",
+    "ListUpdate",
+    "MarkPrice",
+    "MarketSpec",
+    "NewOrder",
+    "Order",
+    "OrderList",
+    "OrderUpdate",
+    "Origin",
+    "Output",
+    "Position",
+    "PositionSide",
+    "PositionUpdate",
+    "PublicTrade",
+    "Refusal",
+    "Status",
+    "Stp",
+    "Tif",
+    "Top",
+    "TriggerBy",
+    "VenueCore",
+    "Verbatim",
+    "Why",
+]
+
+Output = (
+    DepthDelta
+    | Top
+    | PublicTrade
+    | OrderUpdate
+    | BalanceUpdate
+    | ListUpdate
+    | Verbatim
+    | PositionUpdate
+    | FundingPayment
+    | MarkPrice
+)
 
 
 class VenueCore(Protocol):
@@ -396,4 +212,73 @@ class VenueCore(Protocol):
 
     def self_trades(self) -> list[dict[str, object]]:
         """Return fills in which one owner met itself; stays empty when prevention works."""
+        ...
+
+    # -- changing orders --------------------------------------------------------
+
+    def amend(
+        self,
+        account: str,
+        symbol: str,
+        now_ns: int,
+        *,
+        order_id: int | None = None,
+        client_id: str | None = None,
+        lots: int | None = None,
+        price_ticks: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> Order:
+        """Change an open order; fewer lots at the same price keep the place in the queue.
+
+        ``lots`` is the new total. Raise ``Refusal`` (``UNKNOWN_ORDER``, ``UNCHANGED`` and
+        those of ``place``); the order then stands as before.
+        """
+        ...
+
+    # -- perpetuals; spot accounts hold none ------------------------------------
+
+    def positions(self, account: str, symbol: str | None = None) -> list[Position]:
+        """Return every position the account ever opened, flat ones too, at the present mark."""
+        ...
+
+    def position(
+        self, account: str, symbol: str, side: PositionSide = PositionSide.BOTH
+    ) -> Position:
+        """Return one position, flat when there is none. Raise ``Refusal`` for a spot market."""
+        ...
+
+    def collateral(self, account: str, asset: str) -> Collateral:
+        """Return what the account holds of a settle asset and what its positions ask of it."""
+        ...
+
+    def set_leverage(self, account: str, symbol: str, leverage: Decimal, now_ns: int) -> None:
+        """Change the leverage of a market. Raise ``Refusal`` (``LEVERAGE``, funds)."""
+        ...
+
+    def leverage(self, account: str, symbol: str) -> Decimal:
+        """Return the leverage of a market."""
+        ...
+
+    def hedge_mode(self, account: str) -> bool:
+        """Tell whether the account keeps a long and a short leg beside each other."""
+        ...
+
+    def set_hedge_mode(self, account: str, *, hedged: bool) -> None:
+        """Change the position mode. Raise ``Refusal`` (``POSITION_MODE``) unless all is flat."""
+        ...
+
+    def mark(self, symbol: str) -> MarkPrice:
+        """Return mark, index and funding now. Raise ``Refusal`` for a spot market."""
+        ...
+
+    def index(self, symbol: str) -> Decimal:
+        """Return what the base is worth beyond this venue, in quote."""
+        ...
+
+    def funding_rates(self, symbol: str) -> list[FundingRate]:
+        """Return the rates of past intervals, oldest first."""
+        ...
+
+    def funding_payments(self, account: str, symbol: str | None = None) -> list[FundingPayment]:
+        """Return funding received and paid, oldest first."""
         ...

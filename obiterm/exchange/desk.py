@@ -7,45 +7,75 @@ adds placing and cancelling. Nothing here reads a clock.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
 from obiterm.core.values import Side
-from obiterm.exchange.accounts import ZERO, Account, Treasury
+from obiterm.exchange.accounts import Treasury
 from obiterm.exchange.api import (
     BalanceUpdate,
     Candle,
+    Collateral,
     Fill,
     MarketSpec,
     Order,
     OrderList,
     OrderUpdate,
     Output,
+    PositionUpdate,
     PublicTrade,
     Refusal,
     Top,
     Why,
 )
 from obiterm.exchange.candles import Tape
+from obiterm.exchange.marks import MarkModel
 from obiterm.exchange.matching import HOUSE, Liquidity
+from obiterm.exchange.positions import Positions
 from obiterm.exchange.registry import Orders
-from obiterm.exchange.triggers import Triggers
-
-_FEE_STEP = Decimal("0.00000001")
+from obiterm.exchange.settlement import MarginSettlement, Settlement, SpotSettlement
+from obiterm.exchange.triggers import Prices, Triggers
 
 
 class Market:
-    """One listed market: its filters, liquidity, tape and waiting stops."""
+    """One listed market: its filters, liquidity, money, tape and waiting stops.
 
-    def __init__(self, spec: MarketSpec, book: Liquidity) -> None:
+    ``marks`` is ``None`` on spot.
+    """
+
+    def __init__(
+        self, spec: MarketSpec, book: Liquidity, money: Settlement, marks: MarkModel | None
+    ) -> None:
         self.spec = spec
         self.book = book
+        self.money = money
+        self.marks = marks
         self.tape = Tape(spec)
         self.waiting = Triggers()
         self.unit = spec.tick_size * spec.lot_size
         """Quote value of one lot at one tick."""
         self.update_id = 0
         self.last_top = (0, 0, 0, 0)
+
+    def prices(self) -> Prices:
+        """Return what waiting orders look at."""
+        last, marks = self.tape.last_ticks, self.marks
+        if marks is None:
+            return Prices(last)
+        tick = self.spec.tick_size
+        return Prices(last, marks.mark / tick, marks.index / tick)
+
+    def reference(self) -> Decimal:
+        """Return the price that filters use: mark, or the five-minute average on spot."""
+        return self.tape.average_price() if self.marks is None else self.marks.mark
+
+    def middle(self) -> Decimal:
+        """Return the middle of the book in quote, the last price for a one-sided book."""
+        bid, ask = self.book.best(Side.BUY)[0], self.book.best(Side.SELL)[0]
+        if bid and ask:
+            return self.spec.tick_size * (bid + ask) / 2
+        return self.spec.tick_size * self.tape.last_ticks
 
     def top(self) -> Top:
         """Return best bid and ask now."""
@@ -62,10 +92,9 @@ class Desk:
         self.recorded_streams: set[str] = set()
         """Streams that leave as ``Verbatim``; empty for a flow model."""
         self.treasury = Treasury()
+        self.book_of_positions = Positions()
         self._markets: dict[str, Market] = {}
         self._orders = Orders()
-        self._locks: dict[int, Decimal] = {}
-        """Locked amount by order id; an order list's lock sits under its first leg."""
         self._fills: dict[str, list[Fill]] = {}
         self._self_trades: list[dict[str, object]] = []
         self._outputs: list[Output] = []
@@ -80,7 +109,8 @@ class Desk:
         """Create a funded account; accounts of one ``owner`` count as self to each other."""
         if name == HOUSE:
             raise ValueError("an account needs a name")
-        self.treasury.open(name, owner or name, balances)
+        account = self.treasury.open(name, owner or name, balances)
+        account.reserved = partial(self.book_of_positions.reserved, name)
         self._orders.enroll(name)
         self._fills[name] = []
 
@@ -160,9 +190,18 @@ class Desk:
             raise Refusal(Why.UNKNOWN_SYMBOL, symbol)
         return market
 
-    def _list_market(self, market: Market) -> None:
-        self._markets[market.spec.symbol] = market
-        self.markets[market.spec.symbol] = market.spec
+    def _list_market(
+        self, spec: MarketSpec, book: Liquidity, start_ns: int, index: Decimal
+    ) -> Market:
+        """Open a market; ``index`` is what a perpetual's base is worth at the start."""
+        marks, money = None, None
+        if spec.is_perpetual:
+            marks = MarkModel(spec, index, start_ns)
+            money = MarginSettlement(marks, self.treasury, self.book_of_positions)
+        market = Market(spec, book, money or SpotSettlement(spec, self.treasury), marks)
+        self._markets[spec.symbol] = market
+        self.markets[spec.symbol] = spec
+        return market
 
     def _take_order_id(self) -> int:
         order_id = self._next_order_id
@@ -189,19 +228,24 @@ class Desk:
         self._next_execution_id += 1
 
     def _flush_balances(self, now_ns: int) -> None:
+        """Queue what changed: balances, then positions, account by account."""
         for account in self.treasury.accounts.values():
             if account.touched:
-                self._outputs.append(BalanceUpdate(account.name, account.take_touched(), now_ns))
+                cause = account.cause
+                self._outputs.append(
+                    BalanceUpdate(account.name, account.take_touched(), now_ns, cause)
+                )
+        for holding, cause in self.book_of_positions.take_touched():
+            position = holding.show(self.collateral(holding.account, holding.spec.settle))
+            self._outputs.append(PositionUpdate(position, cause, now_ns))
 
-    def _lock_asset(self, order: Order, market: Market) -> str:
-        return market.spec.quote if order.side is Side.BUY else market.spec.base
-
-    def _release(self, order: Order, market: Market) -> None:
-        """Give back what an ended order still holds."""
-        left = self._locks.pop(order.order_id, ZERO)
-        if left:
-            account = self.treasury.account(order.account)
-            account.unlock(self._lock_asset(order, market), left)
+    def collateral(self, account: str, asset: str) -> Collateral:
+        """Return what the account holds of a settle asset and what its positions ask of it."""
+        held = self.treasury.account(account)
+        locked = held.locked_of(asset)
+        return self.book_of_positions.collateral(
+            account, asset, held.free_of(asset) + locked, locked
+        )
 
     def _settle_fill(
         self,
@@ -214,24 +258,9 @@ class Desk:
         *,
         is_maker: bool,
     ) -> Fill:
-        """Move the money of one side of a trade and record its fill.
-
-        A buy reserved its limit price; what a better price saves is free at once.
-        """
-        spec = market.spec
-        account = self.treasury.account(order.account)
-        base, quote = spec.lot_size * lots, market.unit * (ticks * lots)
-        rate = spec.maker_fee if is_maker else spec.taker_fee
-        if order.side is Side.BUY:
-            fee, fee_asset = (base * rate).quantize(_FEE_STEP), spec.base
-            self.treasury.exchange(account, (spec.quote, quote), (spec.base, base), fee)
-            self._locks[order.order_id] -= quote
-            if order.price_ticks > ticks:
-                self._give_back(account, order, market, (order.price_ticks - ticks) * lots)
-        else:
-            fee, fee_asset = (quote * rate).quantize(_FEE_STEP), spec.quote
-            self.treasury.exchange(account, (spec.base, base), (spec.quote, quote), fee)
-            self._locks[order.order_id] -= base
+        """Move the money of one side of a trade and record its fill."""
+        settled = market.money.fill(order, ticks, lots, now_ns, is_maker=is_maker)
+        quote = market.unit * (ticks * lots)
         order.filled_lots += lots
         order.filled_quote += quote
         order.updated_ns = now_ns
@@ -239,21 +268,19 @@ class Desk:
             trade_id=trade_id,
             order_id=order.order_id,
             account=order.account,
-            symbol=spec.symbol,
+            symbol=market.spec.symbol,
             side=order.side,
             client_id=order.client_id,
             price_ticks=ticks,
             lots=lots,
             quote=quote,
-            fee=fee,
-            fee_asset=fee_asset,
+            fee=settled.fee,
+            fee_asset=settled.fee_asset,
             is_maker=is_maker,
             time_ns=now_ns,
+            realised=settled.realised,
+            position_side=order.position_side,
+            closed_lots=settled.closed_lots,
         )
         self._fills[order.account].append(fill)
         return fill
-
-    def _give_back(self, account: Account, order: Order, market: Market, units: int) -> None:
-        saved = market.unit * units
-        self._locks[order.order_id] -= saved
-        account.unlock(market.spec.quote, saved)

@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from obiterm.core.values import Side
-from obiterm.exchange.api import Kind, MarketSpec, NewOrder, Refusal, Why
+from obiterm.exchange.words import Kind, MarketSpec, NewOrder, Refusal, Why
 
 MARKET_KINDS = frozenset({Kind.MARKET, Kind.STOP_MARKET, Kind.TAKE_PROFIT_MARKET})
 PRICED_KINDS = frozenset(
@@ -41,6 +41,33 @@ def check(spec: MarketSpec, request: NewOrder, average: Decimal, standing: Stand
         check_lots(spec, request.kind, request.lots)
     check_notional(spec, request, average)
     check_counts(spec, request, standing)
+
+
+def check_perpetual(spec: MarketSpec, request: NewOrder, mark: Decimal, standing: Standing) -> None:
+    """Raise ``Refusal`` for the first filter that an order of a perpetual breaks.
+
+    Prices are bounded by the mark, buys above and sells below (``PERCENT_PRICE``,
+    binance.md §9.1). What only reduces may be smaller than ``MIN_NOTIONAL``.
+    """
+    if request.kind in ALGO_KINDS:
+        _within(request.trigger_ticks, spec.min_price_ticks, spec.max_price_ticks, "PRICE_FILTER")
+    if request.kind in PRICED_KINDS:
+        _within(request.price_ticks, spec.min_price_ticks, spec.max_price_ticks, "PRICE_FILTER")
+    if request.kind in (Kind.LIMIT, Kind.LIMIT_MAKER):
+        _check_band(spec, request, mark)
+    if request.quote_qty is None and request.close_fraction is None:
+        check_lots(spec, request.kind, request.lots)
+    if not request.reduces and _notional(spec, request, mark) < spec.min_notional:
+        raise Refusal(Why.FILTER, "MIN_NOTIONAL")
+    check_counts(spec, request, standing)
+
+
+def _check_band(spec: MarketSpec, request: NewOrder, mark: Decimal) -> None:
+    price = spec.tick_size * request.price_ticks
+    if request.side is Side.BUY and price > mark * (1 + spec.mark_band):
+        raise Refusal(Why.FILTER, "PERCENT_PRICE_UP")
+    if request.side is Side.SELL and price < mark * (1 - spec.mark_band):
+        raise Refusal(Why.FILTER, "PERCENT_PRICE_DOWN")
 
 
 def check_prices(spec: MarketSpec, request: NewOrder, average: Decimal) -> None:

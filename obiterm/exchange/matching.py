@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from obiterm.core.values import Side
-from obiterm.exchange.api import Stp
+from obiterm.exchange.words import Stp
 
 HOUSE = ""
 """Owner of orders that belong to no account; they may meet each other."""
@@ -87,6 +87,10 @@ class Liquidity(Protocol):
 
     def remove(self, order_id: int) -> Resting | None:
         """Take an order out; ``None`` when it does not rest here."""
+        ...
+
+    def find(self, order_id: int) -> Resting | None:
+        """Return an order of an account that rests here."""
         ...
 
     def best(self, side: Side) -> tuple[int, int]:
@@ -189,6 +193,10 @@ class FifoBook:
             order.lots = left
         return order
 
+    def find(self, order_id: int) -> Resting | None:
+        """Return a resting order."""
+        return self.orders.get(order_id)
+
     def best(self, side: Side) -> tuple[int, int]:
         """Return the best level of a side."""
         half = self.side(side)
@@ -226,36 +234,51 @@ def is_self(taker: Taker, maker: Resting) -> bool:
     return maker.owner == taker.owner and maker.owner != HOUSE
 
 
-def sweep(book: Liquidity, taker: Taker) -> Swept:
-    """Match ``taker`` against ``book`` until filled, out of reach or prevented.
+class Sweep:
+    """One taker's way through a book: iterate to trade, then read what is left.
 
     Fills happen at the maker's price. The taker's mode decides what happens
     between orders of one owner (binance.md §6.3): the maker leaves the book, the
-    taker ends, or both.
+    taker ends, or both. The book may change between two steps.
     """
-    steps: list[Match | Prevented] = []
-    left = taker.lots
-    while left > 0:
-        maker = next(book.walk(taker.side, taker.limit_ticks), None)
-        if maker is None:
-            break
-        if taker.stp is not Stp.NONE and is_self(taker, maker):
-            prevented = Prevented(
-                maker=maker,
-                maker_expires=taker.stp is not Stp.EXPIRE_TAKER,
-                taker_expires=taker.stp is not Stp.EXPIRE_MAKER,
-            )
-            steps.append(prevented)
-            if prevented.maker_expires:
-                book.remove(maker.order_id)
-            if prevented.taker_expires:
-                return Swept(steps, left, taker_expired=True)
-            continue
-        lots = min(left, maker.lots)
-        book.consume(maker, lots)
-        steps.append(Match(maker, lots))
-        left -= lots
-    return Swept(steps, left, taker_expired=False)
+
+    def __init__(self, book: Liquidity, taker: Taker) -> None:
+        self._book = book
+        self._taker = taker
+        self.left_lots = taker.lots
+        self.taker_expired = False
+        """Self-trade prevention ended the taker."""
+
+    def __iter__(self) -> Iterator[Match | Prevented]:
+        book, taker = self._book, self._taker
+        while self.left_lots > 0:
+            maker = next(book.walk(taker.side, taker.limit_ticks), None)
+            if maker is None:
+                return
+            if taker.stp is not Stp.NONE and is_self(taker, maker):
+                prevented = Prevented(
+                    maker=maker,
+                    maker_expires=taker.stp is not Stp.EXPIRE_TAKER,
+                    taker_expires=taker.stp is not Stp.EXPIRE_MAKER,
+                )
+                if prevented.maker_expires:
+                    book.remove(maker.order_id)
+                self.taker_expired = prevented.taker_expires
+                yield prevented
+                if self.taker_expired:
+                    return
+                continue
+            lots = min(self.left_lots, maker.lots)
+            book.consume(maker, lots)
+            self.left_lots -= lots
+            yield Match(maker, lots)
+
+
+def sweep(book: Liquidity, taker: Taker) -> Swept:
+    """Match ``taker`` against ``book`` until filled, out of reach or prevented."""
+    way = Sweep(book, taker)
+    steps = list(way)
+    return Swept(steps, way.left_lots, way.taker_expired)
 
 
 class Quoted(msgspec.Struct, frozen=True):

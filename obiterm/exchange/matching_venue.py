@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from obiterm.core.values import Side
+from obiterm.exchange.accounts import ZERO
 from obiterm.exchange.api import DepthDelta, MarketSpec, PublicTrade
+from obiterm.exchange.clearing import ClearingDesk
 from obiterm.exchange.desk import Market
-from obiterm.exchange.matching import HOUSE, FifoBook, Match, Resting, Taker, sweep
-from obiterm.exchange.trading_desk import TradingDesk
+from obiterm.exchange.matching import HOUSE, FifoBook, Match, Resting, Sweep, Taker
 
 FIRST_UPDATE_ID = 1_000_000_000
 FIRST_ORDER_ID = 10_000_000
@@ -16,23 +18,34 @@ LAST_OLD_TRADE_ID = 3_000_000
 """Trades of the time before the opening have ids up to this one."""
 
 
-class MatchingVenue(TradingDesk):
+class MatchingVenue(ClearingDesk):
     """``VenueCore`` on matching books that open empty.
 
     Every operation yields its own ``DepthDelta`` with contiguous update ids (one id
     per changed level); the dialect batches them.
+
+    Args:
+        specs: the markets to list.
+        start_ns: when it opens.
+        index: what the base of each perpetual is worth, in quote, until its book has a middle.
     """
 
-    def __init__(self, specs: Sequence[MarketSpec], *, start_ns: int) -> None:
+    def __init__(
+        self,
+        specs: Sequence[MarketSpec],
+        *,
+        start_ns: int,
+        index: Mapping[str, Decimal] | None = None,
+    ) -> None:
         super().__init__(FIRST_ORDER_ID, LAST_OLD_TRADE_ID + 1)
         self._now_ns = start_ns
+        self._marks_due_ns = self._next_mark_ns(start_ns)
         self._books: dict[str, FifoBook] = {}
         for spec in specs:
             book = FifoBook()
-            market = Market(spec, book)
+            market = self._list_market(spec, book, start_ns, (index or {}).get(spec.symbol, ZERO))
             market.update_id = FIRST_UPDATE_ID
             self._books[spec.symbol] = book
-            self._list_market(market)
 
     # -- time -------------------------------------------------------------------
 
@@ -40,14 +53,26 @@ class MatchingVenue(TradingDesk):
         """Do nothing: this market does not wait for its audience."""
 
     def advance(self, now_ns: int) -> None:
-        """Let time pass."""
+        """Let time pass; marks move on their own beat."""
+        while self._has_perpetuals and self._marks_due_ns <= now_ns:
+            self._step_marks()
         self._now_ns = max(self._now_ns, now_ns)
         for market in self._markets.values():
             market.tape.roll(self._now_ns)
 
+    def _step_marks(self) -> None:
+        self._now_ns = max(self._now_ns, self._marks_due_ns)
+        self._marks_due_ns = self._next_mark_ns(self._now_ns)
+        self._tick_marks(self._now_ns)
+
+    def _index(self, market: Market, now_ns: int) -> Decimal:
+        """Return the middle of the book: a market on its own is its own index."""
+        marks = market.marks
+        return market.middle() or (ZERO if marks is None else marks.index)
+
     def next_event_ns(self) -> int | None:
-        """Return ``None``: nothing moves by itself."""
-        return None
+        """Return when the marks move; ``None`` on spot, where nothing moves by itself."""
+        return self._marks_due_ns if self._has_perpetuals else None
 
     # -- market data ------------------------------------------------------------
 
@@ -108,7 +133,7 @@ class MatchingVenue(TradingDesk):
     ) -> None:
         """Let the house trade without funds; what finds no counterparty vanishes."""
         taker = Taker(self._take_order_id(), HOUSE, side, limit_ticks, lots)
-        self._apply(market, taker, None, sweep(book, taker), self._now_ns)
+        self._apply(market, taker, None, Sweep(book, taker), self._now_ns)
 
     def house_add(self, book: FifoBook, side: Side, ticks: int, lots: int) -> int:
         """Let the house rest an order; it must not cross."""

@@ -99,6 +99,11 @@ class QueuedBook:
             del self._waiting[order.side][order.ticks]
         return order
 
+    def find(self, order_id: int) -> Resting | None:
+        """Return a resting order of ours."""
+        queued = self._own.get(order_id)
+        return None if queued is None else queued.resting
+
     def best(self, side: Side) -> tuple[int, int]:
         """Return the recorded best level; our own orders are not public."""
         return self.public.best(side)

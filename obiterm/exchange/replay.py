@@ -9,11 +9,13 @@ caller's clock.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 from obiterm.core.errors import DataError
 from obiterm.core.values import NS_PER_MS, Side
+from obiterm.exchange.accounts import ZERO
 from obiterm.exchange.api import DepthDelta, MarketSpec, PublicTrade, Top, Verbatim
 from obiterm.exchange.capture import (
     CaptureKind,
@@ -26,15 +28,15 @@ from obiterm.exchange.capture import (
     read_capture,
     survey_capture,
 )
+from obiterm.exchange.clearing import ClearingDesk
 from obiterm.exchange.desk import Market
 from obiterm.exchange.grid import Grid
 from obiterm.exchange.history import prints_before
-from obiterm.exchange.matching import HOUSE, MARKET_PRICE, Match, Swept, Taker
+from obiterm.exchange.matching import HOUSE, MARKET_PRICE, Match, Taker
 from obiterm.exchange.playback import Playback
 from obiterm.exchange.queue_model import RECORDED, QueuedBook
 from obiterm.exchange.recorded_book import RecordedBook
 from obiterm.exchange.specs import market_spec
-from obiterm.exchange.trading_desk import TradingDesk
 
 _FIRST_ORDER_ID = 10_000_000
 _FIRST_OWN_TRADE_ID = 10**12
@@ -43,7 +45,7 @@ _FIRST_OWN_TRADE_ID = 10**12
 Levels = list[tuple[int, int]]
 
 
-class ReplayVenue(TradingDesk):
+class ReplayVenue(ClearingDesk):
     """``VenueCore`` whose liquidity is a recorded Binance spot market.
 
     Args:
@@ -92,8 +94,7 @@ class ReplayVenue(TradingDesk):
             for ticks, lots in levels:
                 side.set(ticks, lots)
         self._book = QueuedBook(self._public)
-        self._listed = Market(self._spec, self._book)
-        self._list_market(self._listed)
+        self._listed = self._list_market(self._spec, self._book, self._playback.first_ns, ZERO)
         self._make_history(survey.first_trade)
 
     # -- opening ----------------------------------------------------------------
@@ -211,7 +212,7 @@ class ReplayVenue(TradingDesk):
         if not matches:
             return
         taker = Taker(RECORDED, HOUSE, aggressor, MARKET_PRICE, 0)
-        self._apply(self._listed, taker, None, Swept(list(matches), 0, taker_expired=False), now_ns)
+        self._apply(self._listed, taker, None, matches, now_ns)
         self._conclude(self._listed, now_ns)
 
     # -- market data ------------------------------------------------------------
@@ -236,6 +237,10 @@ class ReplayVenue(TradingDesk):
     def ahead_of(self, order_id: int) -> int | None:
         """Return the recorded lots before a resting order, ``None`` when it does not rest."""
         return self._book.ahead_of(order_id)
+
+    def _index(self, market: Market, now_ns: int) -> Decimal:
+        """Return the middle of the recorded book."""
+        return market.middle()
 
     # -- what trading does here -------------------------------------------------
 

@@ -8,12 +8,12 @@ triggered stops, balance reports and the book's own publication.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from decimal import Decimal
+from collections.abc import Iterable
+from decimal import ROUND_DOWN
 
 import msgspec
 
 from obiterm.core.values import Side
-from obiterm.exchange.accounts import ZERO
 from obiterm.exchange.api import (
     NO_ID,
     ListUpdate,
@@ -30,15 +30,12 @@ from obiterm.exchange.filters import ALGO_KINDS, MARKET_KINDS
 from obiterm.exchange.intake import Intake
 from obiterm.exchange.matching import (
     HOUSE,
-    MARKET_PRICE,
     Match,
     Prevented,
     Resting,
-    Swept,
+    Sweep,
     Taker,
-    quote_budget,
     quote_lots,
-    sweep,
 )
 from obiterm.exchange.registry import FINAL
 
@@ -51,20 +48,19 @@ class TradingDesk(Intake, ABC):
     def place(self, account: str, request: NewOrder, now_ns: int, *, test: bool = False) -> Order:
         """Check filters and funds, then match (not with ``test``). Raise ``Refusal``."""
         market = self._market(request.symbol)
-        owner = self.treasury.account(account).owner
-        self._check(account, market, request)
-        plan = self._plan(owner, market, request)
         held = self.treasury.account(account)
-        asset = market.spec.quote if request.side is Side.BUY else market.spec.base
-        if held.free_of(asset) < plan.lock:
-            raise Refusal(Why.INSUFFICIENT_BALANCE, asset)
+        request = self._fit(account, market, request)
+        self._check(account, market, request)
+        plan = self._plan(held.owner, market, request)
+        market.money.check(request, held, plan)
         if test:
             return self._draft(account, request, plan.lots, now_ns, NO_ID)
         order = self._accept(account, request, plan.lots, now_ns)
-        held.lock(asset, plan.lock)
-        self._locks[order.order_id] = plan.lock
+        market.money.reserve(order, plan)
         self._report(order, "NEW")
         self._start(market, order, now_ns)
+        if order.reduces:
+            self._trim(market, order, now_ns)
         self._conclude(market, now_ns)
         return order
 
@@ -117,48 +113,52 @@ class TradingDesk(Intake, ABC):
             self._trade(market, order, order.lots, now_ns)
 
     def _trigger(self, market: Market, order: Order, now_ns: int) -> None:
-        """Turn a waiting order into a live one; a market order may need more funds by now."""
+        """Turn a waiting order into a live one; it may need more funds by now."""
+        if not self._size_at_trigger(market, order):
+            self._expire(market, order, "REDUCE_ONLY", now_ns)
+            return
         order.triggered = True
-        order.working_ns = order.updated_ns = now_ns
+        order.working_ns = order.updated_ns = order.triggered_ns = now_ns
         self._engage(market, order, now_ns)
+        try:
+            lots = market.money.fund(order, market.book, self._taker(market, order, order.lots))
+        except Refusal:
+            order.expiry_reason = "INSUFFICIENT_MARGIN"
+            self._end(market, order, Status.REJECTED, now_ns)
+            return
         self._report(order, "NEW")
-        lots = order.lots
-        if order.kind in MARKET_KINDS and order.side is Side.BUY:
-            lots = self._fund_triggered_buy(market, order)
         self._trade(market, order, lots, now_ns)
+        if order.reduces:
+            self._trim(market, order, now_ns)
 
-    def _fund_triggered_buy(self, market: Market, order: Order) -> int:
-        """Lock what the book asks above the trigger price; return the lots that funds cover."""
-        account = self.treasury.account(order.account)
-        taker = self._taker(order, order.lots)
-        quoted = quote_lots(market.book, taker)
-        missing = market.unit * quoted.cost - self._locks[order.order_id]
-        if missing <= 0:
-            return order.lots
-        if account.free_of(market.spec.quote) < missing:
-            missing = account.free_of(market.spec.quote)
-        account.lock(market.spec.quote, missing)
-        self._locks[order.order_id] += missing
-        budget = int(self._locks[order.order_id] / market.unit)
-        if budget >= quoted.cost:
-            return order.lots
-        return quote_budget(market.book, taker, budget).lots
+    def _size_at_trigger(self, market: Market, order: Order) -> bool:
+        """Cut an order that fires to what its position allows; False when that is nothing."""
+        if not order.reduces:
+            return True
+        holding = self._holding(order.account, market, order.position_side)
+        room = holding.closable(order.side)
+        if order.close_fraction is not None:
+            order.lots = int((room * order.close_fraction).to_integral_value(ROUND_DOWN))
+        order.lots = min(order.lots, room)
+        return order.lots > 0
 
-    def _taker(self, order: Order, lots: int) -> Taker:
+    def _taker(self, market: Market, order: Order, lots: int) -> Taker:
         owner = self.treasury.account(order.account).owner
-        limit = MARKET_PRICE if order.kind in MARKET_KINDS else order.price_ticks
+        limit = order.price_ticks
+        if order.kind in MARKET_KINDS:
+            limit = self._market_limit(market, order.side)
         return Taker(order.order_id, owner, order.side, limit, lots, order.stp)
 
     def _trade(self, market: Market, order: Order, lots: int, now_ns: int) -> None:
         """Sweep the book with ``lots`` of the order, then rest or end what is left."""
-        taker = self._taker(order, lots)
+        taker = self._taker(market, order, lots)
         if order.tif is Tif.FOK and quote_lots(market.book, taker).exhausted:
             self._expire(market, order, "UNFILLED_FOK_ORDER_EXPIRED", now_ns)
             return
-        swept = sweep(market.book, taker)
-        self._apply(market, taker, order, swept, now_ns)
+        sweep = Sweep(market.book, taker)
+        self._apply(market, taker, order, sweep, now_ns)
         left = order.lots - order.filled_lots
-        if swept.taker_expired:
+        if sweep.taker_expired:
             self._end(market, order, Status.EXPIRED_IN_MATCH, now_ns, execution="TRADE_PREVENTION")
         elif left == 0:
             return
@@ -172,10 +172,15 @@ class TradingDesk(Intake, ABC):
             )
 
     def _apply(
-        self, market: Market, taker: Taker, order: Order | None, swept: Swept, now_ns: int
+        self,
+        market: Market,
+        taker: Taker,
+        order: Order | None,
+        steps: Iterable[Match | Prevented],
+        now_ns: int,
     ) -> None:
-        """Settle the steps of a sweep; ``order`` is ``None`` for a house taker."""
-        for step in swept.steps:
+        """Settle the steps of a sweep one by one; ``order`` is ``None`` for a house taker."""
+        for step in steps:
             if isinstance(step, Prevented):
                 if step.maker_expires:
                     self._expire_maker(market, step.maker, now_ns)
@@ -208,8 +213,40 @@ class TradingDesk(Intake, ABC):
         self._report(order, "TRADE", fill)
         if whole:
             self._orders.close(order)
-            self._release(order, market)
+            market.money.release(order)
             self._close_list(order, now_ns)
+        if fill.closed_lots:
+            self._trim(market, order, now_ns)
+
+    def _trim(self, market: Market, cause: Order, now_ns: int) -> None:
+        """Cut resting orders that would close more than the position has left, worst first.
+
+        What waits for the position alone ends with it.
+        """
+        account, leg = cause.account, cause.position_side
+        holding = self._holding(account, market, leg)
+        for side in Side:
+            room = holding.closable(side)
+            for order in self._reducers(account, market, leg, side):
+                left = order.lots - order.filled_lots
+                if room == 0:
+                    self._expire(market, order, "REDUCE_ONLY", now_ns)
+                elif left > room:
+                    self._shrink(market, order, left - room, now_ns)
+                room -= min(left, room)
+        for order in self._orders.open_of(account, market.spec.symbol):
+            ends = order.dies_with_position and order.order_id in market.waiting
+            if ends and order.position_side is leg and not holding.closable(order.side):
+                self._expire(market, order, "POSITION_CLOSED", now_ns)
+
+    def _shrink(self, market: Market, order: Order, lots: int, now_ns: int) -> None:
+        """Take ``lots`` off a resting order without moving it in its queue."""
+        resting = market.book.find(order.order_id)
+        if resting is not None:
+            market.book.consume(resting, lots)
+        order.lots -= lots
+        order.updated_ns = now_ns
+        self._report(order, "AMENDMENT")
 
     def _expire_maker(self, market: Market, maker: Resting, now_ns: int) -> None:
         order = self._orders.by_id[maker.order_id]
@@ -237,65 +274,15 @@ class TradingDesk(Intake, ABC):
         order.status = status
         order.updated_ns = now_ns
         self._orders.close(order)
-        self._release(order, market)
+        market.money.release(order)
         self._report(order, execution or status.value, cancel_client_id=cancel_client_id)
         self._close_list(order, now_ns)
 
     # -- order lists ------------------------------------------------------------
 
-    def place_oco(
-        self, account: str, above: NewOrder, below: NewOrder, list_client_id: str, now_ns: int
-    ) -> OrderList:
-        """Place two orders of which one cancels the other; they lock once, the larger.
-
-        Raise ``Refusal``; ``LIST_PRICES`` when the legs do not stand around the last price.
-        """
-        market = self._market(above.symbol)
-        self._check_list(account, market, above, below)
-        owner = self.treasury.account(account).owner
-        lock = max(self._plan(owner, market, leg).lock for leg in (above, below))
-        self.treasury.account(account).lock(
-            market.spec.quote if above.side is Side.BUY else market.spec.base, lock
-        )
-        list_id = self._next_list_id
-        self._next_list_id += 1
-        legs = [
-            self._accept(account, msgspec.structs.replace(leg, list_id=list_id), leg.lots, now_ns)
-            for leg in (above, below)
-        ]
-        self._locks[legs[0].order_id], self._locks[legs[1].order_id] = lock, ZERO
-        order_list = OrderList(
-            list_id, account, above.symbol, list_client_id, [leg.order_id for leg in legs]
-        )
-        self._orders.lists[list_id] = order_list
-        self._report_list(order_list, now_ns)
-        for leg in legs:
-            self._report(leg, "NEW")
-        for leg in legs:
-            self._start(market, leg, now_ns)
-        self._conclude(market, now_ns)
-        return order_list
-
+    @abstractmethod
     def _engage(self, market: Market, order: Order, now_ns: int) -> None:
-        """A leg starts to trade: the other leg expires and the list's lock moves over."""
-        siblings = self._orders.siblings(order)
-        if not siblings:
-            return
-        pooled = sum((self._locks[leg.order_id] for leg in (order, *siblings)), ZERO)
-        owed = self._need(market, order)
-        self._locks[order.order_id] = owed
-        for sibling in siblings:
-            self._locks[sibling.order_id] = ZERO
-        self._locks[siblings[0].order_id] = pooled - owed
-        for sibling in siblings:
-            self._expire(market, sibling, "OCO_TRIGGER", now_ns)
-
-    def _need(self, market: Market, order: Order) -> Decimal:
-        left = order.lots - order.filled_lots
-        if order.side is Side.SELL:
-            return market.spec.lot_size * left
-        price = order.trigger_ticks if order.kind in MARKET_KINDS else order.price_ticks
-        return market.unit * (price * left)
+        """Tell an order's list that it starts to trade."""
 
     def _close_list(self, order: Order, now_ns: int) -> None:
         order_list = self._orders.lists.get(order.list_id)
@@ -314,7 +301,7 @@ class TradingDesk(Intake, ABC):
     def _conclude(self, market: Market, now_ns: int) -> None:
         """Trigger what the last price reached, then report balances and the book."""
         while True:
-            fired = market.waiting.next_fired(market.tape.last_ticks)
+            fired = market.waiting.next_fired(market.prices())
             if fired is None:
                 break
             self._trigger(market, fired, now_ns)

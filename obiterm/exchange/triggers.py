@@ -1,24 +1,44 @@
-"""Stop and take-profit orders that wait for the last traded price (binance.md §6.3)."""
+"""Stop and take-profit orders that wait for a price (binance.md §6.3, §10.4)."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+import msgspec
+
 from obiterm.core.values import Side
-from obiterm.exchange.api import NewOrder, Order
+from obiterm.exchange.contracts import TriggerBy
 from obiterm.exchange.filters import STOP_KINDS
+from obiterm.exchange.words import NewOrder, Order
 
 
-def fires(order: Order | NewOrder, last_ticks: int) -> bool:
-    """Tell whether a last trade at ``last_ticks`` triggers the order.
+class Prices(msgspec.Struct, frozen=True):
+    """What waiting orders look at, in ticks (the mark and the index between them); 0 = none."""
+
+    last: int
+    mark: Decimal = Decimal(0)
+    index: Decimal = Decimal(0)
+
+    def by(self, trigger_by: TriggerBy) -> int | Decimal:
+        """Return the price of a kind."""
+        if trigger_by is TriggerBy.LAST:
+            return self.last
+        return self.mark if trigger_by is TriggerBy.MARK else self.index
+
+
+def fires(order: Order | NewOrder, prices: Prices) -> bool:
+    """Tell whether the price that an order looks at triggers it.
 
     Stop buys and take-profit sells wait above the market, stop sells and
     take-profit buys below it. The trigger price itself triggers.
     """
-    if last_ticks == 0:
+    price = prices.by(order.trigger_by)
+    if price == 0:
         return False
     waits_above = (order.kind in STOP_KINDS) == (order.side is Side.BUY)
     if waits_above:
-        return last_ticks >= order.trigger_ticks
-    return last_ticks <= order.trigger_ticks
+        return price >= order.trigger_ticks
+    return price <= order.trigger_ticks
 
 
 class Triggers:
@@ -26,6 +46,9 @@ class Triggers:
 
     def __init__(self) -> None:
         self._waiting: dict[int, Order] = {}
+
+    def __contains__(self, order_id: int) -> bool:
+        return order_id in self._waiting
 
     def add(self, order: Order) -> None:
         """Let an order wait."""
@@ -35,10 +58,10 @@ class Triggers:
         """Forget an order, waiting or not."""
         self._waiting.pop(order_id, None)
 
-    def next_fired(self, last_ticks: int) -> Order | None:
-        """Return the oldest order that the price triggers, and stop waiting for it."""
+    def next_fired(self, prices: Prices) -> Order | None:
+        """Return the oldest order that a price triggers, and stop waiting for it."""
         for order in self._waiting.values():
-            if fires(order, last_ticks):
+            if fires(order, prices):
                 del self._waiting[order.order_id]
                 return order
         return None
