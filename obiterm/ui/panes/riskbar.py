@@ -18,7 +18,7 @@ from obiterm.ui.panes.base import RowPane
 _HIGH, _FULL = 0.5, 0.8
 """Used share of a limit from which it is shown as a warning and as a danger."""
 _SLOW_LOOP_MS = 50.0
-_GAUGE = 10
+_GAUGE = 6
 
 
 class RiskBar(RowPane):
@@ -127,9 +127,16 @@ def _parts(frame: Frame, palette: Palette) -> list[Part]:
     parts.append(_sockets(risk, palette))
     gaps = palette.warn if risk.gaps else palette.text
     parts.append(_plain(45, "gaps", str(risk.gaps), palette, gaps))
+    if not math.isnan(risk.feed_age_ms):
+        parts.append(_plain(42, "feed", _age(risk.feed_age_ms), palette))
     slow = palette.hot if risk.loop_lag_ms >= _SLOW_LOOP_MS else palette.text
     parts.append(_plain(40, "loop", f"{risk.loop_lag_ms:.0f}ms", palette, slow))
     return parts
+
+
+def _age(age_ms: float) -> str:
+    """Return an age in tenths of a second: steady while all is well, honest when it is not."""
+    return f"{age_ms / 1_000:.1f}s"
 
 
 def _panic(frame: Frame, palette: Palette) -> list[Part]:
