@@ -36,6 +36,8 @@ class DepthSnapshotted(msgspec.Struct, frozen=True, tag=True, gc=False):
     asks: list[Level]
     event_ns: int
     received_ns: int
+    max_levels: int = 0
+    """Levels a side beyond which the stream tells no more of this book; 0 = it tells all."""
 
 
 class DepthChanged(msgspec.Struct, frozen=True, tag=True, gc=False):

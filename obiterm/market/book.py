@@ -27,11 +27,31 @@ class SequenceRule(Enum):
 
     BINANCE_SPOT = "binance-spot"
     """binance.md §8.1: ``U <= local + 1 <= u``; sizes are absolute, so an overlap is harmless."""
+    BINANCE_FUTURES = "binance-futures"
+    """binance.md §11.2: a message holds all that changed after ``pu``, the last id of the one
+    before; numbers between ``pu`` and ``U`` belong to other markets. So it continues the book
+    when ``pu <= local < u``: a stream in step has ``pu = local``, the first message after a
+    snapshot began before it."""
+    BYBIT = "bybit"
+    """bybit.md §8.1: snapshots come in the stream, each replaces the book whatever its number;
+    changes then count up by one. A number that falls is no old news but a restart unseen."""
+
+    @property
+    def snapshots_in_stream(self) -> bool:
+        """True where a snapshot is one of the stream's messages: all before it is older."""
+        return self is SequenceRule.BYBIT
 
     def verdict(self, local_id: int, event: DepthChanged) -> Applied:
         """Judge ``event`` against the book's last id: APPLIED, IGNORED or GAP."""
+        if self is SequenceRule.BYBIT:
+            if event.last_id == local_id:
+                return Applied.IGNORED
+            is_next = event.first_id <= local_id + 1 and event.last_id > local_id
+            return Applied.APPLIED if is_next else Applied.GAP
         if event.last_id <= local_id:
             return Applied.IGNORED
+        if self is SequenceRule.BINANCE_FUTURES:
+            return Applied.APPLIED if 0 <= event.previous_id <= local_id else Applied.GAP
         if event.first_id > local_id + 1:
             return Applied.GAP
         return Applied.APPLIED
@@ -50,6 +70,7 @@ class Book:
         "_bids",
         "_buffer",
         "_imbalances",
+        "_max_levels",
         "_rule",
         "best_ask_lots",
         "best_ask_ticks",
@@ -70,6 +91,7 @@ class Book:
         self._bids = Ladder()
         self._asks = Ladder()
         self._imbalances: dict[int, float] = {}
+        self._max_levels = 0
         self.synced = False
         self.last_id = 0
         self.diffs_applied = 0
@@ -100,7 +122,11 @@ class Book:
 
         Return APPLIED; IGNORED when the book is in step and already newer; GAP when
         changes between the snapshot and the buffer are missing (take another one).
+        Where snapshots come in the stream, each is APPLIED and what was buffered is older.
         """
+        if self._rule.snapshots_in_stream:
+            self._load(event)
+            return Applied.APPLIED
         if self.synced and event.last_id <= self.last_id:
             return Applied.IGNORED
         pending = list(self._buffer)
@@ -123,7 +149,11 @@ class Book:
         verdict = self._rule.verdict(self.last_id, event)
         if verdict is Applied.APPLIED:
             self._apply(event)
-        elif verdict is Applied.GAP:
+            if not self.crossed or not self._rule.snapshots_in_stream:
+                return verdict
+            # bybit.md §8.1: a crossed book is a sure sign that something was missed.
+            verdict = Applied.GAP
+        if verdict is Applied.GAP:
             self.gaps += 1
             self._unsync([event])
         return verdict
@@ -183,6 +213,7 @@ class Book:
         self._buffer.clear()
         self._bids.load(event.bids, 1)
         self._asks.load(event.asks, -1)
+        self._max_levels = event.max_levels
         self.last_id = event.last_id
         self.synced = True
         self._settle()
@@ -190,6 +221,9 @@ class Book:
     def _apply(self, event: DepthChanged) -> None:
         self._bids.set_bids(event.bids)
         self._asks.set_asks(event.asks)
+        if self._max_levels:
+            self._bids.keep(self._max_levels)
+            self._asks.keep(self._max_levels)
         self.last_id = event.last_id
         self.diffs_applied += 1
         self._settle()

@@ -73,6 +73,14 @@ class Ladder:
         if not _FEWEST <= len(keys) <= _MOST:
             self._fit()
 
+    def keep(self, most: int) -> None:
+        """Forget the farthest levels beyond ``most``, of which the venue tells no more."""
+        sizes = self.sizes
+        if len(sizes) > most:
+            for key in sorted(sizes)[: len(sizes) - most]:
+                del sizes[key]
+            self._sort()
+
     def nearest(self, levels: int) -> list[int]:
         """Return the keys of the nearest ``levels`` (at least 1), best last."""
         if levels <= len(self.keys) or len(self.keys) == len(self.sizes):
