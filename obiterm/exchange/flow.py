@@ -59,15 +59,16 @@ class FlowModel:
     """Order flow of one market."""
 
     def __init__(
-        self, house: House, spec: MarketSpec, opening_ticks: int, *, seed: str, start_ns: int
+        self, house: House, spec: MarketSpec, weather: Weather, rng: Random, *, start_ns: int
     ) -> None:
         self._house = house
         self._book = house.book
-        self._rng = Random(seed)  # noqa: S311 - a market model, not a secret
+        self._rng = rng
+        self.weather = weather
+        opening_ticks = round(weather.fair)
         self._grain = max(1.0, opening_ticks * _GRAIN)
         self._lot_quote = float(spec.tick_size * spec.lot_size) * opening_ticks
         self._max_lots = spec.max_lots
-        self.weather = Weather(self._rng, opening_ticks, start_ns)
         self._fill_book(opening_ticks)
         typical_lots = max(1, round(_ORDER_QUOTE / self._lot_quote))
         self.spoofer = Spoofer(house, self._rng, spec.symbol, typical_lots, start_ns)

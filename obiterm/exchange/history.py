@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from obiterm.core.values import NS_PER_S, Side
@@ -16,19 +17,23 @@ _PRINT_QUOTE = 900.0
 
 
 def prints_before(
-    rng: Random, spec: MarketSpec, last_ticks: int, end_ns: int, last_id: int
+    rng: Random,
+    spec: MarketSpec,
+    price_at: Callable[[int], float],
+    end_ns: int,
+    last_id: int,
 ) -> list[PublicTrade]:
-    """Return a random walk of prints, oldest first, that ends at ``last_ticks`` at ``end_ns``.
+    """Return prints, oldest first, that end at ``price_at(end_ns)`` at ``end_ns``.
 
-    It covers ``HISTORY_MINUTES`` and its trade ids end with ``last_id``. The walk
-    runs backwards in time, so that the present is given and only the past is made up.
+    It covers ``HISTORY_MINUTES`` and its trade ids end with ``last_id``. ``price_at``
+    returns ticks; it is asked from the present backwards.
     """
     trades: list[PublicTrade] = []
-    time_ns, price = end_ns, float(last_ticks)
+    time_ns = end_ns
     oldest_ns = end_ns - HISTORY_MINUTES * 60 * NS_PER_S
     lot_quote = float(spec.tick_size * spec.lot_size)
     while time_ns > oldest_ns:
-        ticks = max(1, round(price))
+        ticks = max(1, round(price_at(time_ns)))
         lots = max(1, round(rng.lognormvariate(0.0, 1.2) * _PRINT_QUOTE / (lot_quote * ticks)))
         trade_id = last_id - len(trades)
         trades.append(
@@ -44,6 +49,21 @@ def prints_before(
             )
         )
         time_ns -= 1 + int(rng.expovariate(1 / _MEAN_GAP_S) * NS_PER_S)
-        price *= 1.0 + rng.gauss(0.0, _MOVE_PER_PRINT)
     trades.reverse()
     return trades
+
+
+def walk_back(rng: Random, last_ticks: int) -> Callable[[int], float]:
+    """Return a random walk that ends at ``last_ticks``; each call is a step into the past.
+
+    So the present is given and only the past is made up.
+    """
+    price = float(last_ticks)
+
+    def step(time_ns: int) -> float:
+        nonlocal price
+        now = price
+        price *= 1.0 + rng.gauss(0.0, _MOVE_PER_PRINT)
+        return now
+
+    return step

@@ -33,7 +33,7 @@ class MarkModel:
     def __init__(self, spec: MarketSpec, index: Decimal, start_ns: int) -> None:
         self.spec = spec
         self._step = spec.tick_size / 100
-        self.index = self.mark = index
+        self.index = self.mark = self.round(index)
         self._basis = 0.0
         self._premiums = 0.0
         self._samples = 0
@@ -42,11 +42,18 @@ class MarkModel:
         self.next_funding_ns = start_ns - start_ns % self._interval_ns + self._interval_ns
         self.pinned: Decimal | None = None
         """A mark that a test asked for; it stands until it is taken away."""
-        self.rates: list[FundingRate] = [
-            FundingRate(spec.symbol, self.rate, index, self.next_funding_ns - n * self._interval_ns)
-            for n in range(_PAST_RATES, 0, -1)
-        ]
+        self.rates: list[FundingRate] = []
         """Rates of past intervals, oldest first."""
+        self.open_at(index)
+
+    def open_at(self, index: Decimal) -> None:
+        """Set the first index, and a past in which nothing but interest was paid."""
+        self.index = self.mark = self.round(index)
+        first_ns = self.next_funding_ns - _PAST_RATES * self._interval_ns
+        self.rates = [
+            FundingRate(self.spec.symbol, self.rate, self.mark, first_ns + n * self._interval_ns)
+            for n in range(_PAST_RATES)
+        ]
 
     @property
     def rate(self) -> Decimal:

@@ -31,7 +31,7 @@ from obiterm.exchange.capture import (
 from obiterm.exchange.clearing import ClearingDesk
 from obiterm.exchange.desk import Market
 from obiterm.exchange.grid import Grid
-from obiterm.exchange.history import prints_before
+from obiterm.exchange.history import prints_before, walk_back
 from obiterm.exchange.matching import HOUSE, MARKET_PRICE, Match, Taker
 from obiterm.exchange.playback import Playback
 from obiterm.exchange.queue_model import RECORDED, QueuedBook
@@ -108,7 +108,8 @@ class ReplayVenue(ClearingDesk):
             ticks, end_ns = self._snapshot_bids[0][0], self._playback.first_ns
             last_id = _FIRST_OWN_TRADE_ID - 1
         rng = Random(f"{self._spec.symbol}/{last_id}")  # noqa: S311 - a made-up past
-        for trade in prints_before(rng, self._spec, ticks, end_ns - NS_PER_MS, last_id):
+        past = walk_back(rng, ticks)
+        for trade in prints_before(rng, self._spec, past, end_ns - NS_PER_MS, last_id):
             self._listed.tape.add(trade)
 
     def _levels(self, rows: Iterable[tuple[str, str]]) -> Levels:

@@ -1,87 +1,69 @@
-"""Trends and bursts that drive the order flow: a fair price and a pressure.
+"""What drives the order flow of one market: a fair price and a pressure.
 
-Regimes follow each other: quiet, or a trend of some seconds. Pressure (what the
-book shows as imbalance) builds up about a second before the fair price drifts,
-and some regimes only pretend, so that imbalance predicts the move mildly.
+Both follow the path that all venues share (``latent``), later or earlier by the
+venue's lag, with a little noise of the market's own, so that venues differ by some
+ticks and lead or trail each other, and arbitrage never opens wide.
 """
 
 from __future__ import annotations
 
 from random import Random
 
-from obiterm.core.values import NS_PER_S
+import msgspec
 
-_QUIET_S = (0.4, 1.6)
-_TREND_S = (2.5, 6.5)
-_DRIFT = (2.5e-5, 8e-5)
-"""Trend speed, fraction of the price per second."""
-_NOISE = 3e-5
-"""Standard deviation of the fair price over one second, as a fraction."""
-_LEAD_S = 0.9
-_PRESSURE_TIME_S = 0.5
-_PRETENCE = 0.15
-"""Share of trends whose drift goes against the pressure."""
-_RANGE = 0.01
-"""Fraction around the opening price beyond which trends turn back."""
-_TURN = 0.3
-"""How much likelier than not a trend goes the other way than the one before."""
-_BURST_PER_S = 0.12
-_BURST_S = (0.2, 0.6)
+from obiterm.core.values import NS_PER_MS, NS_PER_S
+from obiterm.exchange.latent import LatentPath
+
+_NOISE = 1.2e-5
+"""Standard deviation of the market's own deviation, as a fraction of the price."""
+_NOISE_TIME_S = 1.5
 _BURST_RATE = 5.0
+
+
+class Climate(msgspec.Struct, frozen=True):
+    """Where a market stands in the shared weather."""
+
+    path: LatentPath
+    lag_ms: int = 0
+    """How far it trails the path."""
+    has_basis: bool = False
+    """A perpetual trades off its index."""
+
+    def factor(self, time_ns: int) -> float:
+        """Return what the market is worth at a time, without its own noise."""
+        factor = self.path.factor(time_ns - self.lag_ms * NS_PER_MS)
+        return factor * (1.0 + self.path.basis(time_ns)) if self.has_basis else factor
 
 
 class Weather:
     """The state that house traders share."""
 
-    def __init__(self, rng: Random, opening_ticks: int, start_ns: int) -> None:
+    def __init__(self, rng: Random, climate: Climate, own_ticks: float, start_ns: int) -> None:
         self._rng = rng
-        self._opening = float(opening_ticks)
-        self.fair = float(opening_ticks)
+        self._climate = climate
+        self._own_ticks = own_ticks
+        self._noise = 0.0
+        self._last_ns = start_ns
+        self.fair = self.fair_at(start_ns)
         """Price, in ticks, around which the house quotes."""
         self.pressure = 0.0
         """-1 (sellers) … +1 (buyers)."""
-        self._target = 0.0
-        self._drift = 0.0
-        self._drift_from_ns = start_ns
-        self._until_ns = start_ns
-        self._burst_until_ns = start_ns
-        self._last_ns = start_ns
-        self._trending = True
-        self._last_sign = 0.0
+
+    def fair_at(self, time_ns: int) -> float:
+        """Return the price in ticks at any time, without the market's own noise."""
+        return self._own_ticks * self._climate.factor(time_ns)
 
     def advance(self, now_ns: int) -> None:
         """Move fair price and pressure up to ``now_ns``."""
         dt_s = (now_ns - self._last_ns) / NS_PER_S
         self._last_ns = now_ns
-        if now_ns >= self._until_ns:
-            self._next_regime(now_ns)
-        self.pressure += (self._target - self.pressure) * min(1.0, dt_s / _PRESSURE_TIME_S)
-        drift = self._drift if now_ns >= self._drift_from_ns else 0.0
-        shock = self._rng.gauss(0.0, _NOISE) * dt_s**0.5
-        self.fair = max(2.0, self.fair * (1.0 + drift * dt_s + shock))
-        if self._rng.random() < _BURST_PER_S * dt_s:
-            self._burst_until_ns = now_ns + self._span_ns(_BURST_S)
+        share = min(1.0, dt_s / _NOISE_TIME_S)
+        shock = self._rng.gauss(0.0, _NOISE * (2.0 * share) ** 0.5)
+        self._noise += shock - self._noise * share
+        self.fair = max(2.0, self.fair_at(now_ns) * (1.0 + self._noise))
+        self.pressure = self._climate.path.pressure(now_ns - self._climate.lag_ms * NS_PER_MS)
 
     def rate(self, now_ns: int) -> float:
         """Return the factor on the event rate: more in bursts and in trends."""
-        return (_BURST_RATE if now_ns < self._burst_until_ns else 1.0) + abs(self.pressure)
-
-    def _next_regime(self, now_ns: int) -> None:
-        rng = self._rng
-        self._trending = not self._trending
-        if not self._trending:
-            self._target, self._drift = rng.uniform(-0.2, 0.2), 0.0
-            self._until_ns = now_ns + self._span_ns(_QUIET_S)
-            return
-        away = (self.fair - self._opening) / (self._opening * _RANGE)
-        chance = 0.5 - 0.5 * away - 0.5 * _TURN * self._last_sign
-        sign = 1.0 if rng.random() < min(1.0, max(0.0, chance)) else -1.0
-        self._last_sign = sign
-        self._target = sign * rng.uniform(0.6, 1.0)
-        pretends = rng.random() < _PRETENCE
-        self._drift = sign * rng.uniform(*_DRIFT) * (-0.5 if pretends else 1.0)
-        self._drift_from_ns = now_ns + int(_LEAD_S * NS_PER_S)
-        self._until_ns = now_ns + self._span_ns(_TREND_S)
-
-    def _span_ns(self, bounds_s: tuple[float, float]) -> int:
-        return int(self._rng.uniform(*bounds_s) * NS_PER_S)
+        bursting = self._climate.path.bursting(now_ns)
+        return (_BURST_RATE if bursting else 1.0) + abs(self.pressure)
