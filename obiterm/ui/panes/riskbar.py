@@ -18,7 +18,7 @@ from obiterm.ui.panes.base import RowPane
 _HIGH, _FULL = 0.5, 0.8
 """Used share of a limit from which it is shown as a warning and as a danger."""
 _SLOW_LOOP_MS = 50.0
-_GAUGE = 5
+_GAUGE = 4
 
 
 class RiskBar(RowPane):
