@@ -76,7 +76,7 @@ class ExchangeChild:
         if capture is not None:
             arguments += ["--capture", str(capture), "--speed", f"{speed:g}"]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "obiterm", "exchange", *arguments),
+            *(sys.executable, "-P", "-m", "obiterm", "exchange", *arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -1,0 +1,395 @@
+"""Real hosts, screens and shells for tests: processes on a home of their own, real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from obiterm.config.paths import Paths
+from obiterm.core.commands import AnyCommand, CancelSymbol, PlaceOrder, Rearm
+from obiterm.core.values import Side, Symbol
+from obiterm.link.framing import MAX_TO_SCREEN_BYTES, Deframer, decode_to_screen, encode
+from obiterm.link.messages import (
+    PROTOCOL_VERSION,
+    AskStatus,
+    Closing,
+    Done,
+    Frame,
+    Hello,
+    LeaseChanged,
+    Request,
+    Status,
+    ToHost,
+    ToScreen,
+    Welcome,
+)
+from obiterm.link.panic import PanicLine
+from obiterm.link.sockets import dial
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+SYMBOL = Symbol("BTCUSDT")
+ACCOUNT = "demo"
+T = TypeVar("T")
+Kind = TypeVar("Kind", bound=ToScreen)
+
+_PROFILE = """\
+schema = 1
+title = "For a test"
+on_detach = "{on_detach}"
+sizes = ["0.001"]
+
+[exchange]
+symbol = "BTCUSDT"
+seed = {seed}
+port = {port}
+
+[[accounts]]
+name = "demo"
+venue = "binance"
+environment = "sim"
+symbols = ["BTCUSDT"]
+keys = "sim"
+
+[accounts.limits]
+max_open_orders = 60
+max_orders_per_10s = 300
+max_order_notional = 20000
+max_position_notional = 60000
+max_exposure_notional = 90000
+max_daily_loss = 5000
+"""
+_SURF = """
+[[strategies]]
+name = "surf"
+kind = "surf"
+account = "demo"
+symbol = "BTCUSDT"
+
+[strategies.parameters]
+quantity = 0.02
+enter_obi = 0.05
+hold_obi = 0.0
+exit_obi = 1.0
+confirm_updates = 10000
+stop_bps = 200
+trail_start_bps = 500
+cooldown_ms = 0
+max_hold_s = {max_hold_s}
+"""
+"""Enters as soon as it may, and then holds its position behind a resting stop."""
+
+
+def write_profile(
+    name: str = "quiet",
+    *,
+    on_detach: str = "keep",
+    seed: int = 7,
+    port: int = 0,
+    surf: bool = False,
+    max_hold_s: int = 0,
+    extra: str = "",
+) -> str:
+    """Write a profile into the home of this test.
+
+    ``surf`` lets a strategy trade; it leaves a position after ``max_hold_s`` (0 = never).
+    """
+    folder = Paths.from_environment().profiles
+    folder.mkdir(parents=True, exist_ok=True)
+    text = _PROFILE.format(on_detach=on_detach, seed=seed, port=port)
+    (folder / f"{name}.toml").write_text(
+        text + (_SURF.format(max_hold_s=max_hold_s) if surf else "") + extra
+    )
+    return name
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a process of this test."""
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), **more}
+
+
+def run(
+    *arguments: str,
+    timeout_s: float = 60.0,
+    cwd: Path = CHECKOUT,
+    variables: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end, without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "obiterm", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        cwd=cwd,
+        env=environment(**(variables or {})),
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def wait_for(look: Callable[[], T | None], limit_s: float = 10.0, what: str = "") -> T:
+    """Return the first truthy value of ``look``; fail when none comes in time."""
+    deadline = time.monotonic() + limit_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, what or f"{look} did not come true in {limit_s} s"
+        time.sleep(0.003)
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process runs (a zombie does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def children(pid: int) -> list[int]:
+    """Return the living children of a process, whichever of its threads started them."""
+    words: list[str] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            words += task.read_text().split()
+    return [int(word) for word in words if alive(int(word))]
+
+
+class Ledger:
+    """What the exchange itself says about the account."""
+
+    def __init__(self, rest: str) -> None:
+        self._client = httpx.Client(base_url=rest, timeout=5.0)
+
+    def read(self) -> dict[str, Any]:
+        """Return the account's part of the ledger."""
+        ledger = self._client.get("/_exchange/ledger").json()
+        account: dict[str, Any] = ledger["accounts"]["main"]
+        return account
+
+    def open_orders(self) -> list[dict[str, Any]]:
+        """Return the orders that rest."""
+        orders: list[dict[str, Any]] = self.read()["open_orders"]
+        return orders
+
+    def base(self) -> float:
+        """Return all of the base coin, locked or free."""
+        found = self.read()["balances"]["BTC"]
+        return float(found["free"]) + float(found["locked"])
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of the orders that rest, sorted."""
+        return sorted(order["kind"] for order in self.open_orders())
+
+    def market_order(self, side: str, quantity: str) -> None:
+        """Let the house take from the book, so that the price moves."""
+        body = {"do": "market_order", "side": side, "qty": quantity}
+        answer = self._client.post("/_exchange/control", json=body)
+        assert answer.status_code == 200, answer.text
+
+    def fault(self, kind: str, match: str = "*", **more: Any) -> None:
+        """Let the exchange misbehave."""
+        body = {"kind": kind, "match": match, **more}
+        answer = self._client.post("/_exchange/faults", json=body)
+        assert answer.status_code == 200, answer.text
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+class HostProcess:
+    """``obiterm host`` as its own process."""
+
+    def __init__(self, profile: str, *, script: str = "", **more: str) -> None:
+        self.profile = profile
+        self.paths = Paths.from_environment()
+        self.socket = self.paths.socket(profile)
+        self.errors = self.paths.state.parent / f"{profile}.stderr"
+        self.errors.parent.mkdir(parents=True, exist_ok=True)
+        entry = ["-c", script] if script else ["-P", "-m", "obiterm"]
+        with self.errors.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, *entry, "host", "--profile", profile],
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                cwd=CHECKOUT,
+                env=environment(**more),
+            )
+        status = wait_for(self._ready, 30.0, "the host did not start")
+        self.rest = status.accounts[0].rest
+        self.ledger = Ledger(self.rest)
+
+    def _ready(self) -> Status | None:
+        assert self.process.poll() is None, self.errors.read_text()
+        return self.status() if self.socket.exists() else None
+
+    def status(self) -> Status | None:
+        """Ask the host over its socket, as a shell does."""
+        line = PanicLine(self.socket, "test")
+        try:
+            answer = line.ask(AskStatus(), 2.0)
+        finally:
+            line.close()
+        return answer if isinstance(answer, Status) else None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def close(self) -> None:
+        """End it in order, or by force when it does not."""
+        self.ledger.close()
+        sys.stdout.write(self.errors.read_text())  # pytest shows it with a failure
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGCONT)
+                self.process.terminate()
+            try:
+                self.process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(5.0)
+
+
+@contextmanager
+def host_of(profile: str, **options: Any) -> Iterator[HostProcess]:
+    """Run a host for a block."""
+    process = HostProcess(profile, **options)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+class Operator:
+    """A screen without a screen: attaches, reads in a thread, gives commands."""
+
+    def __init__(self, path: Path, *, role: str = "screen", client: str = "operator") -> None:
+        self._link: socket.socket = dial(path, 2.0)
+        self._link.sendall(encode(Hello(PROTOCOL_VERSION, role, client)))
+        self.messages: list[ToScreen] = []
+        self.ended = threading.Event()
+        self._count = 0
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.welcome = self.wait(Welcome)
+
+    def _read(self) -> None:
+        deframer = Deframer(MAX_TO_SCREEN_BYTES)
+        with contextlib.suppress(OSError):
+            self._link.settimeout(None)
+            while data := self._link.recv(262_144):
+                deframer.feed(data)
+                while (payload := deframer.next()) is not None:
+                    self.messages.append(decode_to_screen(payload))
+        self.ended.set()
+
+    def send(self, message: ToHost) -> None:
+        """Send a message."""
+        self._link.sendall(encode(message))
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """Return the messages of a kind so far, oldest first."""
+        return [message for message in self.messages if isinstance(message, kind)]
+
+    def wait(
+        self, kind: type[Kind], accept: Callable[[Kind], bool] = lambda _: True, limit_s: float = 10
+    ) -> Kind:
+        """Return the newest message of a kind that is accepted, waiting for it."""
+
+        def look() -> list[Kind]:
+            return [message for message in self.of(kind) if accept(message)]
+
+        return wait_for(look, limit_s, f"no such {kind.__name__}")[-1]
+
+    def frame(self, accept: Callable[[Frame], bool] = lambda _: True, limit_s: float = 10) -> Frame:
+        """Return the newest frame once it is accepted."""
+        wait_for(
+            lambda: (frames := self.of(Frame)) and accept(frames[-1]), limit_s, "no such frame"
+        )
+        return self.of(Frame)[-1]
+
+    def do(self, command: AnyCommand, limit_s: float = 5.0) -> Done:
+        """Give a command; return the host's answer."""
+        self._count += 1
+        number = self._count
+        self.send(Request(number, command))
+        return self.wait(Done, lambda done: done.request_id == number, limit_s)
+
+    def place(self, count: int, *, lots: int = 100, behind_ticks: int = 10_000) -> None:
+        """Rest ``count`` buy orders behind the best bid, each a tick further."""
+        frame = self.frame(lambda f: f.market.bid_ticks > 0 and not f.market.stale)
+        for index in range(count):
+            order = PlaceOrder(
+                account=ACCOUNT,
+                symbol=SYMBOL,
+                side=Side.BUY,
+                lots=lots,
+                price_ticks=frame.market.bid_ticks - behind_ticks - index,
+            )
+            done = self.do(order)
+            assert done.ok, done.text
+
+    def take(self, lots: int, side: Side = Side.BUY) -> None:
+        """Take from the book at market."""
+        self.frame(lambda f: f.market.bid_ticks > 0 and not f.market.stale)
+        order = PlaceOrder(
+            account=ACCOUNT, symbol=SYMBOL, side=side, lots=lots, price_ticks=0, post_only=False
+        )
+        done = self.do(order)
+        assert done.ok, done.text
+
+    def cancel_all(self) -> None:
+        """Cancel every order of the market."""
+        assert self.do(CancelSymbol(account=ACCOUNT, symbol=SYMBOL)).ok
+
+    def rearm(self) -> None:
+        """Arm the account again; a kill that is still at work is waited for."""
+        answers: list[Done] = []
+
+        def armed() -> bool:
+            answers.append(self.do(Rearm(account=ACCOUNT, typed=ACCOUNT)))
+            return answers[-1].ok
+
+        wait_for(armed, 5.0, "it cannot be armed again")
+
+    @property
+    def has_lease(self) -> bool:
+        """Whether this screen has control, by the last word of the host."""
+        changes = self.of(LeaseChanged)
+        return changes[-1].has_lease if changes else self.welcome.has_lease
+
+    @property
+    def closing(self) -> str:
+        """The host's last words."""
+        words = self.of(Closing)
+        return words[-1].reason if words else ""
+
+    def drop(self) -> None:
+        """Go away without a word."""
+        with contextlib.suppress(OSError):
+            self._link.shutdown(socket.SHUT_RDWR)
+        self._reader.join(2.0)
+        self._link.close()
+
+
+@contextmanager
+def operator_of(host: HostProcess, **options: Any) -> Iterator[Operator]:
+    """Attach for a block."""
+    operator = Operator(host.socket, **options)
+    try:
+        yield operator
+    finally:
+        operator.drop()
