@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from obiterm.core.values import Side
-from obiterm.exchange.api import Kind, MarketSpec, NewOrder, Order, Refusal
+from obiterm.core.values import MarketKind, Side
+from obiterm.exchange.api import Kind, MarketSpec, NewOrder, Order, Position, Refusal
 from obiterm.exchange.matching_venue import HousePort, MatchingVenue
 
 START_NS = 1_700_000_000_000_000_000
@@ -24,12 +24,33 @@ SPEC = MarketSpec(
 )
 
 
-class Floor:
-    """A venue with one trader ``a``, another ``b``, and the house."""
+PERPETUAL = MarketSpec(
+    symbol="BTCUSDT.P",
+    wire_symbol=SYMBOL,
+    base="BTC",
+    quote="USDT",
+    settle="USDT",
+    kind=MarketKind.PERP,
+    tick_size=Decimal("0.1"),
+    lot_size=Decimal("0.001"),
+    min_notional=Decimal(5),
+    max_algo_orders=50,
+    max_leverage=Decimal(100),
+    default_leverage=Decimal(10),
+    maintenance_margin=Decimal("0.005"),
+    liquidation_fee=Decimal("0.01"),
+    maker_fee=Decimal("0.0002"),
+    taker_fee=Decimal("0.0005"),
+)
 
-    def __init__(self) -> None:
-        self.venue = MatchingVenue([SPEC], start_ns=START_NS)
-        self.house: HousePort = self.venue.house(SYMBOL)
+
+class Floor:
+    """A venue with one trader ``a``, another ``b``, and the house in its last market."""
+
+    def __init__(self, *specs: MarketSpec) -> None:
+        self.venue = MatchingVenue(specs or [SPEC], start_ns=START_NS)
+        self.symbol = specs[-1].symbol if specs else SYMBOL
+        self.house: HousePort = self.venue.house(self.symbol)
         self.now_ns = START_NS
         self._serial = 0
         for name in ("a", "b"):
@@ -59,7 +80,7 @@ class Floor:
         """Build a request with a client id of its own."""
         self._serial += 1
         values: dict[str, object] = {"client_id": f"c{self._serial}", **fields}
-        return NewOrder(symbol=SYMBOL, side=side, kind=kind, **values)  # type: ignore[arg-type]
+        return NewOrder(symbol=self.symbol, side=side, kind=kind, **values)  # type: ignore[arg-type]
 
     def place(
         self, side: Side, kind: Kind = Kind.LIMIT, *, account: str = "a", **fields: object
@@ -78,6 +99,49 @@ class Floor:
     def balance(self, asset: str, account: str = "a") -> tuple[Decimal, Decimal]:
         """Return ``(free, locked)``."""
         return self.venue.balances(account)[asset]
+
+
+class PerpetualFloor(Floor):
+    """A spot market and a perpetual of one account; trading goes to the perpetual.
+
+    Ten levels a side of 1 BTC each stand a dollar apart around 60,000.
+    """
+
+    def __init__(self, spec: MarketSpec = PERPETUAL) -> None:
+        super().__init__(SPEC, spec)
+        for step in range(1, 11):
+            self.house.add(Side.BUY, 600_000 - step * 10, 1_000)
+            self.house.add(Side.SELL, 600_000 + step * 10, 1_000)
+        self.house.done()
+        self.wait(1)
+        self.venue.drain()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_ns += int(seconds * 1_000_000_000)
+        self.venue.advance(self.now_ns)
+
+    def mark(self, price: int | None) -> None:
+        """Hold the mark at a price, or let it go."""
+        self.venue.pin_mark(self.symbol, None if price is None else Decimal(price))
+        self.wait(0.2)
+
+    def position(self, account: str = "a") -> Position:
+        """Return the net position."""
+        return self.venue.position(account, self.symbol)
+
+    def buy(self, lots: int, account: str = "a") -> Order:
+        """Buy at market."""
+        return self.place(Side.BUY, Kind.MARKET, account=account, lots=lots)
+
+    def sell(self, lots: int, account: str = "a", **fields: object) -> Order:
+        """Sell at market."""
+        return self.place(Side.SELL, Kind.MARKET, account=account, lots=lots, **fields)
+
+
+@pytest.fixture
+def perpetual() -> PerpetualFloor:
+    return PerpetualFloor()
 
 
 @pytest.fixture

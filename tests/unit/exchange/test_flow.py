@@ -21,9 +21,7 @@ TENTH_NS = NS_PER_S // 10
 
 
 def open_market(seed: int = 7) -> SimVenue:
-    return SimVenue.named(
-        [SYMBOL], seed=seed, start_ns=START_NS, opening={SYMBOL: Decimal(60_000)}
-    )
+    return SimVenue.named([SYMBOL], seed=seed, start_ns=START_NS, opening={SYMBOL: Decimal(60_000)})
 
 
 def outputs(venue: SimVenue, seconds: int, step_ns: int) -> list[Output]:

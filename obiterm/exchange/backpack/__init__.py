@@ -1,0 +1,1 @@
+"""The Backpack dialect of the simulated exchange."""

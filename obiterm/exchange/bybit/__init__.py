@@ -1,0 +1,1 @@
+"""Bybit's V5 dialect of the simulated exchange: spot and linear perpetuals in one account."""
