@@ -1,6 +1,7 @@
 """What every venue needs and none owns: exact numbers and request budgets."""
 
 from obiterm.venues.common.budget import RESERVE, Bucket, Counter, Pools
+from obiterm.venues.common.narrow import exact_floats, exact_levels, narrowed
 from obiterm.venues.common.scale import (
     EXACT_UNITS,
     Scale,
@@ -22,9 +23,12 @@ __all__ = [
     "Scale",
     "amount",
     "decimal",
+    "exact_floats",
+    "exact_levels",
     "exact_lots",
     "exact_ticks",
     "lots_down",
+    "narrowed",
     "near_ticks",
     "plain",
 ]
