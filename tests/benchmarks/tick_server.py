@@ -18,7 +18,7 @@ import uvloop
 
 from obiterm.exchange.binance import ws_api
 from obiterm.exchange.binance.limits import LimitOptions
-from obiterm.exchange.binance.sockets import Outbox
+from obiterm.exchange.wire.sockets import Outbox
 from obiterm.exchange.serve import ExchangeServer, ServeOptions
 
 
@@ -46,8 +46,8 @@ class Stamps:
                 self.delays_us.append((time.perf_counter_ns() - self.out_ns) / 1_000)
             await serve(self_, client, session, address, text)
 
-        Outbox.send = stamped_send  # type: ignore[method-assign]
-        ws_api.WsApiSide._serve = stamped_serve  # type: ignore[method-assign]
+        setattr(Outbox, "send", stamped_send)  # noqa: B010 - a stamp put into somebody else's class
+        setattr(ws_api.WsApiSide, "_serve", stamped_serve)  # noqa: B010
 
 
 async def main(capture: str, speed: float) -> None:
