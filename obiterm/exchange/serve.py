@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import secrets
 import signal
-import string
 import sys
 import threading
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,44 +19,34 @@ import uvloop
 from aiohttp import web
 
 from obiterm.core.errors import UsageError
-from obiterm.exchange.binance.auth import Credential
 from obiterm.exchange.binance.limits import LimitOptions
 from obiterm.exchange.binance.server import BinanceExchange
 from obiterm.exchange.ledger import build_ledger
 from obiterm.exchange.replay import ReplayVenue
+from obiterm.exchange.specs import DEFAULT_SYMBOLS, listings
 from obiterm.exchange.venue import SimVenue
+from obiterm.exchange.wire.exchange import WireExchange
+from obiterm.exchange.wire.office import Json
+from obiterm.exchange.wire.options import (
+    AccountKeys,
+    AccountOptions,
+    Addresses,
+    Announcement,
+    default_balances,
+)
+
+__all__ = [
+    "AccountOptions",
+    "Announcement",
+    "ExchangeServer",
+    "ServeOptions",
+    "default_balances",
+    "run_exchange",
+    "serve",
+]
 
 VENUES = ("binance",)
-MAIN_ACCOUNT = "main"
-DEFAULT_SYMBOL = "BTCUSDT"
-_ALPHABET = string.ascii_letters + string.digits
 _STOP_WITHIN_S = 1.0
-
-
-def default_balances() -> dict[str, Decimal]:
-    """Return what an account starts with: flat in value terms, able to trade both ways."""
-    return {"BTC": Decimal(1), "USDT": Decimal(100_000)}
-
-
-def _new_key() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(64))
-
-
-class AccountOptions(msgspec.Struct, frozen=True):
-    """An account to open. Keys that are left empty are made at random."""
-
-    name: str = MAIN_ACCOUNT
-    balances: dict[str, Decimal] = msgspec.field(default_factory=default_balances)
-    api_key: str = msgspec.field(default_factory=_new_key)
-    api_secret: str = msgspec.field(default_factory=_new_key)
-    ed25519_keys: dict[str, bytes] = msgspec.field(default_factory=dict)
-    """API key -> raw public key (32 bytes)."""
-    may_trade: bool = True
-    may_withdraw: bool = False
-    """What ``apiRestrictions`` and ``account`` tell about the account's keys."""
-
-    def __repr__(self) -> str:
-        return f"AccountOptions(name={self.name!r})"
 
 
 class ServeOptions(msgspec.Struct, frozen=True):
@@ -67,7 +54,7 @@ class ServeOptions(msgspec.Struct, frozen=True):
 
     venue: str = "binance"
     symbol: str = ""
-    """One market, or several with commas between; empty: BTCUSDT, or what was captured."""
+    """One market, or several with commas between; empty: the venue's own choice."""
     seed: int = 7
     host: str = "127.0.0.1"
     port: int = 0
@@ -76,7 +63,10 @@ class ServeOptions(msgspec.Struct, frozen=True):
     speed: float = 1.0
     """How many times faster than recorded a capture runs."""
     accounts: list[AccountOptions] = msgspec.field(default_factory=lambda: [AccountOptions()])
-    limits: LimitOptions = msgspec.field(default_factory=LimitOptions)
+    limits: LimitOptions | None = None
+    """Other limits than the venue's own."""
+    funding_interval_s: int = 0
+    """Seconds between funding payments; 0: the venue's own."""
     exit_on_stdin_eof: bool = False
     """Stop when the parent that holds our standard input ends."""
 
@@ -84,22 +74,6 @@ class ServeOptions(msgspec.Struct, frozen=True):
     def symbols(self) -> list[str]:
         """The markets that are wanted; empty when none was named."""
         return [name.strip() for name in self.symbol.split(",") if name.strip()]
-
-
-class Announcement(msgspec.Struct, frozen=True):
-    """The one line that tells a caller how to reach the exchange."""
-
-    venue: str
-    rest: str
-    stream: str
-    private_stream: str | None
-    ws_api: str | None
-    api_key: str
-    api_secret: str
-    symbols: list[str]
-
-    def __repr__(self) -> str:
-        return f"Announcement({self.rest!r})"
 
 
 class ExchangeServer:
@@ -113,14 +87,13 @@ class ExchangeServer:
                 hint=f"there is: {', '.join(VENUES)}",
             )
         self.venue = _open_venue(self.options)
-        self.exchange = BinanceExchange(
-            self.venue,
-            lambda: build_ledger(self.venue),
-            self.options.limits,
-            recorded=self.venue.recorded_streams if isinstance(self.venue, ReplayVenue) else None,
-        )
+        self.exchange = _open_dialect(self.options, self.venue)
+        self.accounts: list[AccountKeys] = []
+        """How clients sign, account by account."""
         for account in self.options.accounts:
-            self.exchange.add_account(account.name, account.balances, _credentials(account))
+            balances = account.balances or default_balances(self.options.venue)
+            funded = msgspec.structs.replace(account, balances=balances)
+            self.accounts.append(self.exchange.open_account(funded))
         self._runner: web.AppRunner | None = None
         self._port = 0
 
@@ -130,36 +103,43 @@ class ExchangeServer:
         return f"http://{self.options.host}:{self._port}"
 
     @property
+    def addresses(self) -> Addresses:
+        """Where the sockets are."""
+        return self.exchange.addresses(f"ws://{self.options.host}:{self._port}")
+
+    @property
     def stream_url(self) -> str:
-        """Base address of the market streams; ``/ws`` and ``/stream`` hang off it."""
-        return f"ws://{self.options.host}:{self._port}"
+        """Base address of the market streams."""
+        return self.addresses.stream
 
     @property
     def ws_api_url(self) -> str:
-        """Address of the WebSocket API."""
-        return f"{self.stream_url}/ws-api/v3"
+        """Address of order entry by WebSocket; empty where the venue has none."""
+        return self.addresses.ws_api or ""
 
     @property
     def api_key(self) -> str:
-        """HMAC key of the first account."""
-        return self.options.accounts[0].api_key
+        """Key of the first account."""
+        return self.accounts[0].api_key
 
     @property
     def api_secret(self) -> str:
-        """HMAC secret of the first account."""
-        return self.options.accounts[0].api_secret
+        """Secret of the first account."""
+        return self.accounts[0].api_secret
 
     def announcement(self) -> Announcement:
         """Return how to reach the exchange."""
+        addresses = self.addresses
         return Announcement(
             venue=self.options.venue,
             rest=self.rest_url,
-            stream=self.stream_url,
-            private_stream=None,
-            ws_api=self.ws_api_url,
+            stream=addresses.stream,
+            private_stream=addresses.private_stream,
+            ws_api=addresses.ws_api,
             api_key=self.api_key,
             api_secret=self.api_secret,
-            symbols=list(self.venue.markets),
+            symbols=[spec.venue_symbol for spec in self.venue.markets.values()],
+            accounts=self.accounts,
         )
 
     async def start(self) -> None:
@@ -209,9 +189,13 @@ def _open_venue(options: ServeOptions) -> SimVenue | ReplayVenue:
         raise UsageError(f"speed {options.speed} must be greater than 0")
     symbols = options.symbols
     if options.capture is None:
-        return SimVenue.named(
-            symbols or [DEFAULT_SYMBOL], seed=options.seed, start_ns=time.time_ns()
-        )
+        listed = listings(options.venue, symbols or DEFAULT_SYMBOLS[options.venue])
+        if options.funding_interval_s:
+            interval_s = options.funding_interval_s
+            listed = [one.with_interval(interval_s) for one in listed]
+        return SimVenue(listed, seed=options.seed, start_ns=time.time_ns())
+    if options.venue != "binance":
+        raise UsageError(f"captures of {options.venue} cannot be served, only those of binance")
     if len(symbols) > 1:
         raise UsageError("a capture holds one market; name one symbol, or none")
     return ReplayVenue(
@@ -222,25 +206,14 @@ def _open_venue(options: ServeOptions) -> SimVenue | ReplayVenue:
     )
 
 
-def _credentials(account: AccountOptions) -> list[Credential]:
-    may_trade, may_withdraw = account.may_trade, account.may_withdraw
-    hmac_key = Credential(
-        account.api_key,
-        account.name,
-        secret=account.api_secret,
-        may_trade=may_trade,
-        may_withdraw=may_withdraw,
-    )
-    return [hmac_key] + [
-        Credential(
-            api_key,
-            account.name,
-            public_key=public_key,
-            may_trade=may_trade,
-            may_withdraw=may_withdraw,
-        )
-        for api_key, public_key in account.ed25519_keys.items()
-    ]
+def _open_dialect(options: ServeOptions, venue: SimVenue | ReplayVenue) -> WireExchange:
+    """Put the venue's own wire in front of the core."""
+
+    def ledger() -> Json:
+        return build_ledger(venue)
+
+    recorded = venue.recorded_streams if isinstance(venue, ReplayVenue) else None
+    return BinanceExchange(venue, ledger, options.limits, recorded=recorded)
 
 
 async def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:
@@ -260,7 +233,7 @@ async def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:
         await _until(stop, server.exchange)
 
 
-async def _until(stop: asyncio.Event, exchange: BinanceExchange) -> None:
+async def _until(stop: asyncio.Event, exchange: WireExchange) -> None:
     """Wait to be told to stop; raise what broke the market, if it breaks first."""
     waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(exchange.broken.wait())]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

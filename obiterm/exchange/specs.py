@@ -35,6 +35,11 @@ class Listing(msgspec.Struct, frozen=True):
         """What the base is worth, in quote, at the middle of its range."""
         return _PRICES[self.spec.base]
 
+    def with_interval(self, interval_s: int) -> Listing:
+        """Return the same market with another time between funding payments."""
+        spec = msgspec.structs.replace(self.spec, funding_interval_s=interval_s)
+        return msgspec.structs.replace(self, spec=spec)
+
 
 def _spot(symbol: str, base: str, quote: str, tick: str, lot: str, **rest: object) -> MarketSpec:
     spec = MarketSpec(symbol, base, quote, _D(tick), _D(lot))

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 from obiterm.exchange.api import Fill, MarketSpec
 from obiterm.exchange.binance import errors, wire
-from obiterm.exchange.binance.auth import Credential
 from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.info import filters
 from obiterm.exchange.binance.orders import time_range
 from obiterm.exchange.binance.params import page
 from obiterm.exchange.binance.wire import ZERO, Json
+from obiterm.exchange.wire.keys import Credential
 
 
 def _key(call: Call) -> Credential:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import secrets
 import string
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from obiterm.exchange.api import Fill, Order, OrderUpdate, Output, Status
+from obiterm.exchange.api import Order, OrderUpdate, Output, Status
 from obiterm.exchange.binance import errors
-from obiterm.exchange.binance.auth import Credential
-from obiterm.exchange.binance.core import GatedCore
 from obiterm.exchange.binance.limits import Limits
 from obiterm.exchange.binance.params import Params
 from obiterm.exchange.binance.tape import Tape
 from obiterm.exchange.binance.wire import NO_EXTRAS, Extras, Scale
+from obiterm.exchange.wire.core import GatedCore
+from obiterm.exchange.wire.keys import Credential
+from obiterm.exchange.wire.office import Office
 
 _ALPHABET = string.ascii_letters + string.digits
 HISTORY_PRINTS = 1000
-_FIRST_UID = 354_937_868
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +40,22 @@ class Call:
         return self.credential.account
 
 
-class BackOffice:
-    """The venue core and what the dialect must remember beside it.
-
-    Outputs of the core leave through ``sinks`` in the order in which they happened.
-    """
+class BackOffice(Office):
+    """The venue core and what the dialect must remember beside it."""
 
     def __init__(self, venue: GatedCore, limits: Limits) -> None:
-        self.venue = venue
+        super().__init__(venue)
         self.limits = limits
         self.scales = {name: Scale(spec) for name, spec in venue.markets.items()}
         self.tapes = {name: Tape(venue.trades(name, HISTORY_PRINTS)) for name in venue.markets}
         self.extras: dict[int, Extras] = {}
         self.list_ids: dict[str, dict[str, int]] = {}
         """Account -> client id of an order list -> list id."""
-        self.uids: dict[str, int] = {}
-        self.clock_offset_ns = 0
-        """How far the clock that callers see runs ahead of the real one; a fault sets it."""
-        self.sinks: list[Callable[[list[Output], int], None]] = []
-        self._market_ns = 0
+        self.sinks.append(self._count_fills)
 
     def add_account(self, name: str, balances: dict[str, Decimal]) -> None:
         """Create a funded account."""
-        self.venue.add_account(name, balances)
-        self.uids[name] = _FIRST_UID + len(self.uids)
+        super().add_account(name, balances)
         self.list_ids[name] = {}
 
     def scale(self, symbol: str) -> Scale:
@@ -74,34 +64,6 @@ class BackOffice:
         if found is None:
             raise errors.invalid_symbol()
         return found
-
-    def clock_ns(self) -> int:
-        """Return the exchange's clock as callers see it."""
-        return time.time_ns() + self.clock_offset_ns
-
-    def market_ns(self) -> int:
-        """Return the time of the market: the real clock, never stepping back."""
-        self._market_ns = max(self._market_ns, time.time_ns())
-        return self._market_ns
-
-    def flush(self, now_ns: int) -> list[Output]:
-        """Hand the core's outputs to every sink and return them."""
-        outputs = self.venue.drain()
-        if outputs:
-            self._count_fills(outputs)
-            for sink in self.sinks:
-                sink(outputs, now_ns)
-        return outputs
-
-    def settle(self, order: Order, now_ns: int) -> list[Fill]:
-        """Send out what an order caused and return its own fills."""
-        return [
-            output.fill
-            for output in self.flush(now_ns)
-            if isinstance(output, OrderUpdate)
-            and output.fill is not None
-            and output.order.order_id == order.order_id
-        ]
 
     def remember(self, order: Order, extras: Extras) -> None:
         """Keep the echoed fields of an order."""
@@ -112,7 +74,7 @@ class BackOffice:
         """Return the echoed fields of an order."""
         return self.extras.get(order.order_id, NO_EXTRAS)
 
-    def _count_fills(self, outputs: list[Output]) -> None:
+    def _count_fills(self, outputs: list[Output], now_ns: int) -> None:
         for output in outputs:
             if isinstance(output, OrderUpdate):
                 counts = self.limits.orders(output.order.account)

@@ -10,13 +10,13 @@ from obiterm.core.values import NS_PER_MS
 from obiterm.exchange.api import Candle, DepthDelta, Output, PublicTrade, Top, Verbatim
 from obiterm.exchange.binance import stream_messages as messages
 from obiterm.exchange.binance.backoffice import BackOffice
-from obiterm.exchange.binance.hub import Hub
 from obiterm.exchange.binance.market import DayStats
 from obiterm.exchange.binance.stream_messages import DepthBatch
 from obiterm.exchange.binance.wire import Scale
 from obiterm.exchange.candles import INTERVALS_MS
+from obiterm.exchange.wire.hub import Hub
+from obiterm.exchange.wire.pump import BEAT_MS
 
-BEAT_MS = 100
 PARTIAL_LEVELS = (5, 10, 20)
 _SPEEDS = (("@100ms", 100), ("", 1000))
 

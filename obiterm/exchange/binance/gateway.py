@@ -14,12 +14,14 @@ import msgspec
 from obiterm.core.values import NS_PER_MS
 from obiterm.exchange.api import Refusal
 from obiterm.exchange.binance import errors
-from obiterm.exchange.binance.auth import Credential, KeyRing, Stamp
+from obiterm.exchange.binance.auth import KeyRing, Stamp
 from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError
-from obiterm.exchange.binance.faults import FaultKind, Faults, status_error
+from obiterm.exchange.binance.fault_words import status_error
 from obiterm.exchange.binance.operations import COMMON_PARAMS, Operation
 from obiterm.exchange.binance.params import Params
+from obiterm.exchange.wire.faults import FaultKind, Faults
+from obiterm.exchange.wire.keys import Credential
 
 
 class ReplyDropped(Exception):

@@ -9,11 +9,12 @@ import msgspec
 from aiohttp import web
 
 from obiterm.exchange.binance import errors
-from obiterm.exchange.binance.auth import Credential, rest_payload
+from obiterm.exchange.binance.auth import rest_payload
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.gateway import Asked, Gateway, ReplyDropped
 from obiterm.exchange.binance.operations import ROUTES, Operation
 from obiterm.exchange.binance.params import Params, parse_form
+from obiterm.exchange.wire.keys import Credential
 
 DROPPED_REPLY_S = 60.0
 _JSON = "application/json"
@@ -22,10 +23,9 @@ _JSON = "application/json"
 class RestSide:
     """Answers ``/api/v3`` and ``/sapi/v1``."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, closing: asyncio.Event) -> None:
         self._gateway = gateway
-        self.closing = asyncio.Event()
-        """Set when the server stops: requests that are kept waiting end."""
+        self._closing = closing
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -94,7 +94,7 @@ class RestSide:
 
     async def _never_answer(self, request: web.Request) -> web.StreamResponse:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.closing.wait(), DROPPED_REPLY_S)
+            await asyncio.wait_for(self._closing.wait(), DROPPED_REPLY_S)
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=504)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from obiterm.exchange.binance import wire
-from obiterm.exchange.binance.auth import Credential
 from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.operations import WS_METHODS, Operation, fixed
 from obiterm.exchange.binance.user_streams import Subscriptions
 from obiterm.exchange.binance.wire import Json
+from obiterm.exchange.wire.keys import Credential
 
 
 class Session:

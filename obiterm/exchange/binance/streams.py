@@ -9,9 +9,9 @@ import msgspec
 from aiohttp import web
 
 from obiterm.exchange.binance.errors import ApiError
-from obiterm.exchange.binance.hub import Hub, Listener
 from obiterm.exchange.binance.limits import Limits
-from obiterm.exchange.binance.sockets import ClientSocket
+from obiterm.exchange.wire.hub import Hub, Listener
+from obiterm.exchange.wire.sockets import ClientSocket
 
 MAX_STREAMS = 1024
 RequestId = int | str | None

@@ -9,15 +9,16 @@ import msgspec
 from aiohttp import web
 
 from obiterm.exchange.binance import errors
-from obiterm.exchange.binance.auth import Credential, object_payload
+from obiterm.exchange.binance.auth import object_payload
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.gateway import Asked, Gateway, ReplyDropped, retry_after_ms
 from obiterm.exchange.binance.operations import Operation
 from obiterm.exchange.binance.params import Params, parse_object
 from obiterm.exchange.binance.sessions import METHODS, Session
-from obiterm.exchange.binance.sockets import ClientSocket
 from obiterm.exchange.binance.user_streams import Subscriptions, UserStreams
 from obiterm.exchange.binance.wire import Json, ms
+from obiterm.exchange.wire.keys import Credential
+from obiterm.exchange.wire.sockets import ClientSocket
 
 CONNECT_WEIGHT = 2
 MAX_ID_LENGTH = 36

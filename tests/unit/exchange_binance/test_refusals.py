@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obiterm.exchange.api import Refusal
-from obiterm.exchange.binance.auth import Credential
 from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError, from_refusal
 from obiterm.exchange.binance.limits import LimitOptions, Limits
@@ -24,6 +23,7 @@ from obiterm.exchange.serve import (
     default_balances,
 )
 from obiterm.exchange.venue import SimVenue
+from obiterm.exchange.wire.keys import Credential
 from tests.clients.support import Rest, Signer, hmac_signer, now_ms
 
 MANDATORY = "Mandatory parameter '{}' was not sent, was empty/null, or malformed."

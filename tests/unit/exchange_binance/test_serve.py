@@ -64,6 +64,7 @@ async def test_one_line_tells_how_to_reach_it_and_a_signal_ends_it(number: int) 
         "api_key",
         "api_secret",
         "symbols",
+        "accounts",
     ]
     assert told["venue"] == "binance"
     assert told["private_stream"] is None

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obiterm.exchange.binance.auth import Credential, KeyRing, object_payload, rest_payload
+from obiterm.exchange.binance.auth import KeyRing, object_payload, rest_payload
 from obiterm.exchange.binance.errors import ApiError
+from obiterm.exchange.wire.keys import Credential
 
 API_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"

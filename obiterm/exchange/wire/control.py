@@ -10,13 +10,10 @@ import msgspec
 from aiohttp import web
 
 from obiterm.core.values import Side
-from obiterm.exchange.api import Kind, NewOrder, Refusal, Tif
-from obiterm.exchange.binance.auth import KeyRing
-from obiterm.exchange.binance.backoffice import BackOffice, new_client_id
-from obiterm.exchange.binance.errors import ApiError
-from obiterm.exchange.binance.faults import FaultKind, FaultRequest, Faults
-from obiterm.exchange.binance.order_request import to_lots, to_ticks
-from obiterm.exchange.binance.wire import Json
+from obiterm.exchange.api import Kind, NewOrder, Refusal, Why
+from obiterm.exchange.wire.faults import FaultKind, FaultRequest, Faults
+from obiterm.exchange.wire.keys import Keys
+from obiterm.exchange.wire.office import Json, Office
 
 HOUSE = "house"
 _HOUSE_FUNDS = Decimal(10**12)
@@ -35,6 +32,10 @@ class Deed(Enum):
     """The key ``api_key`` is refused from now on."""
     SHUTDOWN_NOTICE = "shutdown_notice"
     """Every connection hears ``serverShutdown``."""
+    MARK_PRICE = "mark_price"
+    """The mark of a perpetual stands at ``price`` until it is set to 0."""
+    EXPIRE_SESSION = "expire_session"
+    """Private stream sessions of ``account`` end as if their time were over (listen keys)."""
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +47,8 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     qty: str = "0"
     price: str = "0"
     api_key: str = ""
+    account: str = ""
+    """Empty: every account."""
 
 
 class Doors(msgspec.Struct, frozen=True):
@@ -58,19 +61,22 @@ class Doors(msgspec.Struct, frozen=True):
     ledger: Callable[[], dict[str, object]]
     user_streams: Callable[[], int]
     """Count the live user data subscriptions."""
+    expire: Callable[[str], int]
+    """End private sessions of an account; returns how many."""
 
 
 class ControlSide:
     """Serves ``/_exchange/*``. Only a market that ``is_model`` can be moved by the house."""
 
     def __init__(
-        self, office: BackOffice, keys: KeyRing, faults: Faults, doors: Doors, *, is_model: bool
+        self, office: Office, keys: Keys, faults: Faults, doors: Doors, *, is_model: bool
     ) -> None:
         self._office = office
         self._keys = keys
         self._faults = faults
         self._doors = doors
         self._is_model = is_model
+        self._serial = 0
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -123,12 +129,8 @@ class ControlSide:
         try:
             asked = msgspec.json.decode(await request.read(), type=ControlRequest)
             return _json(self._perform(asked))
-        except (msgspec.DecodeError, InvalidOperation) as error:
+        except (msgspec.DecodeError, InvalidOperation, Refusal) as error:
             return _json({"error": str(error)}, status=400)
-        except ApiError as error:
-            return _json({"error": error.msg}, status=400)
-        except Refusal as refusal:
-            return _json({"error": str(refusal)}, status=400)
 
     def _perform(self, asked: ControlRequest) -> Json:
         if asked.do is Deed.REVOKE_KEY:
@@ -138,30 +140,43 @@ class ControlSide:
             now_ns = self._office.clock_ns()
             self._doors.notice({"e": "serverShutdown", "E": now_ns // 1_000_000})
             return {}
+        if asked.do is Deed.EXPIRE_SESSION:
+            return {"expired": self._doors.expire(asked.account)}
         if not self._is_model:
-            raise ApiError(400, -1020, "a recorded market cannot be moved")
-        symbol = asked.symbol or next(iter(self._office.scales))
-        self._open_house()
+            raise Refusal(Why.NOT_SUPPORTED, "a recorded market cannot be moved")
+        symbol = self._symbol(asked.symbol)
         now_ns = self._office.market_ns()
         self._office.venue.advance(now_ns)
+        if asked.do is Deed.MARK_PRICE:
+            self._office.venue.pin_mark(symbol, Decimal(asked.price) or None)
+            return {}
+        self._open_house()
         if asked.do is Deed.CANCEL_HOUSE:
             cancelled = self._office.venue.cancel_all(HOUSE, symbol, now_ns)
             self._office.flush(now_ns)
             return {"cancelled": len(cancelled)}
         return self._trade(symbol, asked, now_ns)
 
+    def _symbol(self, name: str) -> str:
+        """Return the market that is meant: by its own name, or by the venue's."""
+        markets = self._office.venue.markets
+        if name in markets:
+            return name
+        named = [spec.symbol for spec in markets.values() if name in ("", spec.venue_symbol)]
+        if not named:
+            raise Refusal(Why.UNKNOWN_SYMBOL, name)
+        return named[0]
+
     def _open_house(self) -> None:
         if HOUSE in self._office.uids:
             return
-        assets = {
-            asset
-            for spec in self._office.venue.markets.values()
-            for asset in (spec.base, spec.quote)
-        }
+        markets = self._office.venue.markets.values()
+        assets = {asset for spec in markets for asset in (spec.base, spec.quote)}
         self._office.add_account(HOUSE, dict.fromkeys(sorted(assets), _HOUSE_FUNDS))
 
     def _trade(self, symbol: str, asked: ControlRequest, now_ns: int) -> Json:
-        scale = self._office.scale(symbol)
+        spec = self._office.venue.markets[symbol]
+        self._serial += 1
         is_limit = asked.do is Deed.LIMIT_ORDER
         order = self._office.venue.place(
             HOUSE,
@@ -169,10 +184,9 @@ class ControlSide:
                 symbol=symbol,
                 side=asked.side,
                 kind=Kind.LIMIT if is_limit else Kind.MARKET,
-                client_id=new_client_id(),
-                lots=to_lots(Decimal(asked.qty), scale),
-                price_ticks=to_ticks(Decimal(asked.price), scale) if is_limit else 0,
-                tif=Tif.GTC,
+                client_id=f"{HOUSE}-{self._serial}",
+                lots=_whole(asked.qty, spec.lot_size, "LOT_SIZE"),
+                price_ticks=_whole(asked.price, spec.tick_size, "PRICE_FILTER") if is_limit else 0,
             ),
             now_ns,
         )
@@ -180,9 +194,16 @@ class ControlSide:
         return {
             "order_id": order.order_id,
             "status": order.status.value,
-            "filled": scale.size(order.filled_lots),
+            "filled": format(spec.lot_size * order.filled_lots, "f"),
             "fills": len(fills),
         }
+
+
+def _whole(text: str, unit: Decimal, name: str) -> int:
+    count, rest = divmod(Decimal(text), unit)
+    if rest or count <= 0:
+        raise Refusal(Why.FILTER, name)
+    return int(count)
 
 
 def _json(body: object, *, status: int = 200) -> web.Response:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from obiterm.core.values import NS_PER_MS, NS_PER_S
-from obiterm.exchange.binance.backoffice import BackOffice
-from obiterm.exchange.binance.feed import BEAT_MS, Feeds
+from obiterm.exchange.wire.office import Office
 
+BEAT_MS = 100
 SHORTEST_NAP_NS = NS_PER_MS
 _BEAT_NS = BEAT_MS * NS_PER_MS
 
@@ -15,9 +16,9 @@ _BEAT_NS = BEAT_MS * NS_PER_MS
 class Pump:
     """Advances the core by the wall clock; beats are aligned to tenths of a second."""
 
-    def __init__(self, office: BackOffice, feeds: Feeds) -> None:
+    def __init__(self, office: Office, beat: Callable[[int], None]) -> None:
         self._office = office
-        self._feeds = feeds
+        self._beat = beat
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -27,7 +28,7 @@ class Pump:
             self._office.venue.advance(now_ns)
             self._office.flush(now_ns)
             if now_ns >= next_beat_ns:
-                self._feeds.beat(now_ns)
+                self._beat(now_ns)
                 next_beat_ns = self._after(now_ns)
             wake_ns = next_beat_ns
             event_ns = self._office.venue.next_event_ns()

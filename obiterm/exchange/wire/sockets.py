@@ -11,15 +11,28 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
+from typing import Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
-
-from obiterm.exchange.binance.limits import LimitOptions
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 _FRAME_TYPES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+
+
+class Heartbeat(Protocol):
+    """How an exchange keeps a socket alive."""
+
+    @property
+    def ping_every_s(self) -> float | None:
+        """Time between the exchange's pings; ``None`` when only the client pings."""
+        ...
+
+    @property
+    def pong_within_s(self) -> float:
+        """How long a socket may stay without a pong."""
+        ...
 
 
 class Outbox:
@@ -87,7 +100,7 @@ class ClientSocket:
     """
 
     def __init__(
-        self, request: web.Request, options: LimitOptions, *, frames_per_second: int | None
+        self, request: web.Request, options: Heartbeat, *, frames_per_second: int | None
     ) -> None:
         self.request = request
         self.socket = web.WebSocketResponse(autoping=False, compress=False)
@@ -130,8 +143,9 @@ class ClientSocket:
             self.outbox.cut()
 
     async def _heartbeat(self) -> None:
-        while True:
-            await asyncio.sleep(self._options.ping_every_s)
+        every_s = self._options.ping_every_s
+        while every_s is not None:
+            await asyncio.sleep(every_s)
             if time.monotonic() - self._last_pong > self._options.pong_within_s:
                 self.outbox.cut()
                 return

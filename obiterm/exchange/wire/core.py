@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Protocol
 
 from obiterm.exchange.api import VenueCore
@@ -18,4 +19,8 @@ class GatedCore(VenueCore, Protocol):
         self, symbol: str, limit: int
     ) -> tuple[int, list[tuple[int, int]], list[tuple[int, int]]]:
         """Return the same as ``depth`` without counting as a client's snapshot."""
+        ...
+
+    def pin_mark(self, symbol: str, price: Decimal | None) -> None:
+        """Hold the mark of a perpetual at ``price`` from the next step on, or let it go."""
         ...

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from obiterm.exchange.binance.faults import FaultKind, Faults
-from obiterm.exchange.binance.sockets import Outbox
+from obiterm.exchange.wire.faults import FaultKind, Faults
+from obiterm.exchange.wire.sockets import Outbox
 
 
 class Listener:
-    """One market connection: where its messages go and how they are wrapped."""
+    """One market connection: where its messages go.
+
+    ``combined``: they are wrapped as ``{"stream": …, "data": …}``.
+    """
 
     def __init__(self, outbox: Outbox, *, combined: bool) -> None:
         self.outbox = outbox
@@ -19,11 +22,20 @@ class Listener:
 
 
 class Hub:
-    """Passes each stream's messages to its listeners."""
+    """Passes each stream's messages to its listeners.
 
-    def __init__(self, faults: Faults, on_subscribed: Callable[[str], None]) -> None:
+    ``is_book`` tells the streams that the faults ``gap`` and ``reorder`` hit.
+    """
+
+    def __init__(
+        self,
+        faults: Faults,
+        on_subscribed: Callable[[str], None],
+        is_book: Callable[[str], bool],
+    ) -> None:
         self._faults = faults
         self._on_subscribed = on_subscribed
+        self._is_book = is_book
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._held: dict[str, bytes] = {}
         self.everyone: dict[Listener, None] = {}
@@ -71,7 +83,7 @@ class Hub:
         now_ns = time.time_ns()
         if self._faults.silent((stream, "market"), now_ns):
             return
-        if "@depth" in stream:
+        if self._is_book(stream):
             self._deliver_book(stream, data, now_ns)
         else:
             self._deliver(stream, data)

@@ -1,0 +1,1 @@
+"""What every wire dialect is built from: sockets, streams, keys, faults, the back door."""
