@@ -46,14 +46,19 @@ class Budget(Pools):
     """What one account may still send.
 
     Weight belongs to the IP address and orders to the account: accounts on one machine
-    pass the same ``shared`` counters and keep their own order counters.
+    pass the same ``shared`` counters and keep their own order counters. ``counters`` are
+    the pools to start with, Spot's if none are given.
     All times are Unix nanoseconds of the venue's clock.
     """
 
     def __init__(
-        self, *, shared: Iterable[Counter] | None = None, reserve: float = RESERVE
+        self,
+        *,
+        shared: Iterable[Counter] | None = None,
+        reserve: float = RESERVE,
+        counters: Iterable[Counter] | None = None,
     ) -> None:
-        own = spot_counters()
+        own = spot_counters() if counters is None else list(counters)
         if shared is not None:
             own = [counter for counter in own if counter.kind == ORDERS] + list(shared)
         super().__init__(own, reserve=reserve)

@@ -80,37 +80,37 @@ class OtherFrame(msgspec.Struct, frozen=True):
 
 def read_depth(scale: Scale) -> msgspec.json.Decoder[DepthFrame]:
     """Build the decoder of one instrument's depth frames."""
-    price, quantity = _bounded(scale)
+    price, quantity = bounded(scale)
     levels = list[tuple[price, quantity]]  # type: ignore[valid-type]
     narrowed = {"bids": levels, "asks": levels}
-    return cast("msgspec.json.Decoder[DepthFrame]", _frame_decoder(DepthUpdate, narrowed))
+    return cast("msgspec.json.Decoder[DepthFrame]", frame_decoder(DepthUpdate, narrowed))
 
 
 def read_snapshot(scale: Scale) -> msgspec.json.Decoder[Snapshot]:
     """Build the decoder of one instrument's REST books."""
-    price, quantity = _bounded(scale)
+    price, quantity = bounded(scale)
     levels = list[tuple[price, quantity]]  # type: ignore[valid-type]
-    bounded = _bounded_struct(Snapshot, {"bids": levels, "asks": levels})
-    return cast("msgspec.json.Decoder[Snapshot]", msgspec.json.Decoder(bounded, strict=False))
+    book = bounded_struct(Snapshot, {"bids": levels, "asks": levels})
+    return cast("msgspec.json.Decoder[Snapshot]", msgspec.json.Decoder(book, strict=False))
 
 
 def read_top(scale: Scale) -> msgspec.json.Decoder[BookTickerFrame]:
     """Build the decoder of one instrument's book ticker frames."""
-    price, quantity = _bounded(scale)
+    price, quantity = bounded(scale)
     narrowed = {"bid": price, "bid_quantity": quantity, "ask": price, "ask_quantity": quantity}
-    return cast("msgspec.json.Decoder[BookTickerFrame]", _frame_decoder(BookTicker, narrowed))
+    return cast("msgspec.json.Decoder[BookTickerFrame]", frame_decoder(BookTicker, narrowed))
 
 
 def read_trade(scale: Scale) -> msgspec.json.Decoder[TradeFrame]:
     """Build the decoder of one instrument's trade frames."""
-    price, quantity = _bounded(scale)
+    price, quantity = bounded(scale)
     return cast(
         "msgspec.json.Decoder[TradeFrame]",
-        _frame_decoder(Trade, {"price": price, "quantity": quantity}),
+        frame_decoder(Trade, {"price": price, "quantity": quantity}),
     )
 
 
-def _bounded(scale: Scale) -> tuple[Any, Any]:
+def bounded(scale: Scale) -> tuple[Any, Any]:
     """Return float types that admit only exact, non-negative values."""
     return (
         Annotated[float, msgspec.Meta(ge=0, lt=scale.price_limit)],
@@ -118,18 +118,16 @@ def _bounded(scale: Scale) -> tuple[Any, Any]:
     )
 
 
-def _frame_decoder(
+def frame_decoder(
     payload: type[msgspec.Struct], narrowed: dict[str, Any]
 ) -> msgspec.json.Decoder[Any]:
     """Build a decoder of ``{"data": payload}`` whose fields are bounded for one instrument."""
-    body = _bounded_struct(payload, narrowed)
+    body = bounded_struct(payload, narrowed)
     frame = msgspec.defstruct("Frame", [("data", body)], frozen=True, gc=False)
     return msgspec.json.Decoder(frame, strict=False)
 
 
-def _bounded_struct(
-    payload: type[msgspec.Struct], narrowed: dict[str, Any]
-) -> type[msgspec.Struct]:
+def bounded_struct(payload: type[msgspec.Struct], narrowed: dict[str, Any]) -> type[msgspec.Struct]:
     """Return ``payload`` with the types of some fields narrowed."""
     fields: list[tuple[str, Any, Any]] = [
         (field.name, narrowed.get(field.name, field.type), msgspec.field(name=field.encode_name))
