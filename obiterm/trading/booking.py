@@ -12,7 +12,7 @@ from obiterm.trading.gatekeeper import Gatekeeper
 
 def book_fill(event: Filled, gate: Gatekeeper, now_ns: int) -> list[Effect]:
     """Take one execution once; return its log line, or nothing when it was known (T34)."""
-    order = gate.desk.filled(event)
+    order = gate.desk.filled(event, now_ns)
     if order is None:
         return []
     owner = order.intent.owner

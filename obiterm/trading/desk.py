@@ -139,8 +139,12 @@ class Desk:
             effects.append(self.cancel(order, now_ns))  # a cancel that was lost is sent again (T22)
         return effects
 
-    def filled(self, event: Filled) -> TrackedOrder | None:
-        """Take one fill; return its order, or ``None`` when it is foreign or known already."""
+    def filled(self, event: Filled, now_ns: int) -> TrackedOrder | None:
+        """Take one fill; return its order, or ``None`` when it is foreign or known already.
+
+        The fill that completes an order ends it: a cancel would only be refused. Of an
+        adopted order the fills before are not all known, so its end is the venue's to tell.
+        """
         if self._fills.is_known(event):
             return None
         client_id = event.client_id
@@ -151,6 +155,9 @@ class Desk:
         if client_id in self._stand_ins:
             seen = min(seen, order.intent.lots)
         order.filled_lots = max(order.filled_lots, seen)
+        if order.sent_ns and seen >= order.intent.lots:
+            order.advance(OrderState.FILLED, now_ns, venue_id=event.venue_id)
+            self._retire(client_id)
         return order
 
     def refused(self, event: OrderRefused, now_ns: int) -> list[Effect]:

@@ -198,6 +198,9 @@ class Kernel:
             case Filled():
                 effects = book_fill(event, self.gate, now_ns)
                 effects += self._check_day_loss(now_ns)
+                filled = self.desk.get(event.client_id)
+                if filled is not None and filled.state is OrderState.FILLED:
+                    effects += self._tell_runner(filled, now_ns)
             case OrderOutcomeLost():
                 effects = self.desk.outcome_lost(event, now_ns)
             case OrderNotFound():
