@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -63,7 +63,7 @@ class KeyRights(msgspec.Struct, frozen=True):
     user_id: int
     """The same for two keys of one account."""
 
-    def faults(self, wanted: Collection[Category]) -> list[str]:
+    def faults(self, wanted: Iterable[Category]) -> list[str]:
         """Return why this key must not or cannot be used; empty when it can."""
         told = []
         if self.can_withdraw:

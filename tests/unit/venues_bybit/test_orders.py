@@ -1,0 +1,429 @@
+"""Orders in Bybit's words, as exact bytes (bybit.md §5)."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from obiterm.core.errors import ConfigError, UsageError
+from obiterm.core.orders import ApprovedOrder
+from obiterm.core.values import (
+    ClientOrderId,
+    OrderKind,
+    OrderRole,
+    Side,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+)
+from obiterm.venues.bybit import (
+    AccountRequests,
+    Category,
+    HttpRequest,
+    MarketRequests,
+    OrderPolicy,
+    OrderRequests,
+    Signer,
+    amend_fields,
+    protection_fields,
+)
+from obiterm.venues.bybit.order_fields import order_fields
+from tests.unit.venues_bybit.payloads import (
+    BTC,
+    BTC_SPOT,
+    KEY,
+    MINE,
+    NOW_MS,
+    PERP,
+    SPOT,
+    approved,
+)
+
+ORDERS = OrderRequests(Signer(KEY))
+ACCOUNT = AccountRequests(Signer(KEY))
+MARKET = MarketRequests()
+
+
+def fields(order: ApprovedOrder, policy: OrderPolicy | None = None) -> dict[str, Any]:
+    instrument = BTC if order.intent.symbol == PERP else BTC_SPOT
+    return dict(order_fields(order, instrument, policy or OrderPolicy()))
+
+
+def body(request: HttpRequest) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(request.body)
+    return told
+
+
+def test_a_perpetual_limit_order() -> None:
+    assert fields(approved(time_in_force=TimeInForce.IOC)) == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "side": "Buy",
+        "orderType": "Limit",
+        "qty": "0.123",
+        "price": "60000.5",
+        "timeInForce": "IOC",
+        "positionIdx": 0,
+        "reduceOnly": False,
+        "smpType": "CancelTaker",
+        "orderLinkId": MINE,
+    }
+
+
+def test_a_spot_limit_order_has_no_perpetual_fields() -> None:
+    sent = fields(approved(symbol=SPOT, price_ticks=6_000_050, post_only=True, reduce_only=True))
+    assert sent == {
+        "category": "spot",
+        "symbol": "BTCUSDT",
+        "side": "Buy",
+        "orderType": "Limit",
+        "qty": "0.000123",
+        "price": "60000.5",
+        "timeInForce": "PostOnly",
+        "smpType": "CancelTaker",
+        "orderLinkId": MINE,
+    }
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+@pytest.mark.parametrize("kind", [OrderKind.MARKET, OrderKind.STOP_MARKET])
+def test_t49_a_spot_market_order_always_tells_its_unit(kind: OrderKind, side: Side) -> None:
+    sent = fields(approved(kind, symbol=SPOT, side=side, trigger_ticks=5_900_000))
+    assert sent["marketUnit"] == "baseCoin"
+    assert sent["qty"] == "0.000123"
+    assert "price" not in sent
+    assert sent["timeInForce"] == "IOC"
+
+
+def test_a_spot_stop_is_told_as_one_or_it_would_be_a_plain_order() -> None:
+    sent = fields(approved(OrderKind.STOP_MARKET, symbol=SPOT, trigger_ticks=5_900_000))
+    assert (sent["orderFilter"], sent["triggerPrice"]) == ("StopOrder", "59000")
+    assert not sent.keys() & {"triggerDirection", "triggerBy", "closeOnTrigger"}
+
+
+@pytest.mark.parametrize(("side", "direction"), [(Side.SELL, 2), (Side.BUY, 1)])
+def test_a_perpetual_stop_tells_its_direction(side: Side, direction: int) -> None:
+    order = approved(
+        OrderKind.STOP_MARKET,
+        side=side,
+        trigger_ticks=590_000,
+        reduce_only=True,
+        role=OrderRole.STOP,
+    )
+    sent = fields(order, OrderPolicy(trigger_by="MarkPrice"))
+    assert sent["orderType"] == "Market"
+    assert (sent["triggerPrice"], sent["triggerDirection"]) == ("59000", direction)
+    assert sent["triggerBy"] == "MarkPrice"
+    assert sent["reduceOnly"] is sent["closeOnTrigger"] is True
+    assert "orderFilter" not in sent
+    assert "marketUnit" not in sent
+    assert fields(order)["triggerBy"] == "LastPrice", "told always, the venue's default is vague"
+
+
+@pytest.mark.parametrize(
+    ("side", "reduce_only", "leg"),
+    [
+        (Side.BUY, False, 1),
+        (Side.SELL, False, 2),
+        (Side.SELL, True, 1),
+        (Side.BUY, True, 2),
+    ],
+)
+def test_t31_a_hedge_account_is_told_the_leg(side: Side, reduce_only: bool, leg: int) -> None:
+    order = approved(side=side, reduce_only=reduce_only)
+    assert fields(order)["positionIdx"] == 0
+    assert fields(order, OrderPolicy(hedged=frozenset({PERP})))["positionIdx"] == leg
+    assert fields(order, OrderPolicy(hedged=frozenset({Symbol("X")})))["positionIdx"] == 0
+
+
+@pytest.mark.parametrize("role", list(OrderRole))
+def test_r15_every_order_prevents_self_trades(role: OrderRole) -> None:
+    leaves = role in (OrderRole.STOP, OrderRole.EXIT, OrderRole.PANIC)
+    for symbol in (PERP, SPOT):
+        sent = fields(approved(symbol=symbol, role=role))
+        assert sent["smpType"] == ("CancelMaker" if leaves else "CancelTaker")
+
+
+@given(st.integers(1, 10**12), st.integers(1, 10**12))
+def test_numbers_are_exact_and_never_have_an_exponent(ticks: int, lots: int) -> None:
+    pepe = msgspec.structs.replace(BTC, tick_size=Decimal("1E-10"), lot_size=Decimal(100))
+    for instrument in (BTC, pepe):
+        order = approved(price_ticks=ticks, lots=lots)
+        sent = order_fields(order, instrument, OrderPolicy())
+        price, quantity = str(sent["price"]), str(sent["qty"])
+        assert instrument.ticks(Decimal(price)) == ticks
+        assert instrument.lots(Decimal(quantity)) == lots
+        assert "e" not in (price + quantity).lower()
+
+
+def test_an_order_goes_out_signed_in_the_body_and_is_counted() -> None:
+    request = ORDERS.place(approved(), BTC, NOW_MS)
+    assert (request.method, request.target) == ("POST", b"/v5/order/create")
+    assert (request.endpoint, request.category, request.cost) == ("create", Category.LINEAR, 1)
+    assert b" " not in request.body
+    spot = ORDERS.place(approved(symbol=SPOT), BTC_SPOT, NOW_MS)
+    assert spot.category is Category.SPOT
+
+
+def test_a_cancel_names_one_id_and_a_spot_stop_its_kind() -> None:
+    assert body(ORDERS.cancel(PERP, MINE, NOW_MS)) == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "orderLinkId": MINE,
+    }
+    told = body(ORDERS.cancel(SPOT, MINE, NOW_MS, VenueOrderId("17"), spot_stop=True))
+    assert told == {
+        "category": "spot",
+        "symbol": "BTCUSDT",
+        "orderId": "17",
+        "orderFilter": "StopOrder",
+    }
+
+
+def test_an_amendment_sends_only_what_changes() -> None:
+    request = ORDERS.amend(BTC, MINE, NOW_MS, price_ticks=600_010)
+    assert request.target == b"/v5/order/amend"
+    assert body(request) == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "orderLinkId": MINE,
+        "price": "60001",
+    }
+    request = ORDERS.amend(
+        BTC_SPOT, MINE, NOW_MS, VenueOrderId("17"), lots=5, trigger_ticks=5_900_000
+    )
+    assert body(request) == {
+        "category": "spot",
+        "symbol": "BTCUSDT",
+        "orderId": "17",
+        "qty": "0.000005",
+        "triggerPrice": "59000",
+    }
+
+
+def test_cancel_all_takes_every_kind_of_order() -> None:
+    [request] = ORDERS.cancel_all(PERP, NOW_MS)
+    assert request.target == b"/v5/order/cancel-all"
+    assert body(request) == {"category": "linear", "symbol": "BTCUSDT"}
+    kinds = [body(each) for each in ORDERS.cancel_all(SPOT, NOW_MS)]
+    assert [kind["orderFilter"] for kind in kinds] == [
+        "Order",
+        "StopOrder",
+        "tpslOrder",
+        "OcoOrder",
+        "BidirectionalTpslOrder",
+    ]
+    assert {kind["symbol"] for kind in kinds} == {"BTCUSDT"}
+    everything = [body(each) for each in ORDERS.cancel_everything(Category.LINEAR, NOW_MS)]
+    assert everything == [
+        {"category": "linear", "settleCoin": "USDT"},
+        {"category": "linear", "settleCoin": "USDC"},
+    ]
+    assert len(ORDERS.cancel_everything(Category.SPOT, NOW_MS)) == 5
+
+
+def test_a_batch_holds_one_category_and_costs_its_orders() -> None:
+    request = ORDERS.place_batch([(approved(), BTC), (approved(side=Side.SELL), BTC)], NOW_MS)
+    assert (request.target, request.cost) == (b"/v5/order/create-batch", 2)
+    told = body(request)
+    assert told["category"] == "linear"
+    assert [item["side"] for item in told["request"]] == ["Buy", "Sell"]
+    assert all("category" not in item for item in told["request"])
+    gone = body(ORDERS.cancel_batch([(PERP, MINE, None), (PERP, MINE, VenueOrderId("7"))], NOW_MS))
+    assert gone["request"] == [
+        {"symbol": "BTCUSDT", "orderLinkId": MINE},
+        {"symbol": "BTCUSDT", "orderId": "7"},
+    ]
+    moved = body(ORDERS.amend_batch([(BTC, MINE, amend_fields(BTC, lots=2))], NOW_MS))
+    assert moved["request"] == [{"symbol": "BTCUSDT", "orderLinkId": MINE, "qty": "0.002"}]
+    mixed = [(approved(), BTC), (approved(symbol=SPOT), BTC_SPOT)]
+    for wrong in (mixed, [], [(approved(), BTC)] * 11):
+        with pytest.raises(UsageError, match="one category"):
+            ORDERS.place_batch(wrong, NOW_MS)
+
+
+def test_a_whole_position_is_closed_without_its_size() -> None:
+    request = ORDERS.close_position(PERP, Side.SELL, ClientOrderId("x-1"), NOW_MS)
+    assert body(request) == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "side": "Sell",
+        "orderType": "Market",
+        "qty": "0",
+        "timeInForce": "IOC",
+        "positionIdx": 0,
+        "reduceOnly": True,
+        "closeOnTrigger": True,
+        "orderLinkId": "x-1",
+    }
+
+
+def test_protection_of_a_position() -> None:
+    told = protection_fields(BTC, stop_loss_ticks=480_000, trigger_by="MarkPrice")
+    request = ACCOUNT.trading_stop(PERP, told, NOW_MS)
+    assert request.target == b"/v5/position/trading-stop"
+    assert body(request) == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "tpslMode": "Full",
+        "positionIdx": 0,
+        "stopLoss": "48000",
+        "slTriggerBy": "MarkPrice",
+    }
+    removed = protection_fields(BTC, take_profit_ticks=0, trailing_ticks=100, position_idx=2)
+    assert removed == {
+        "tpslMode": "Full",
+        "positionIdx": 2,
+        "takeProfit": "0",
+        "tpTriggerBy": "LastPrice",
+        "trailingStop": "10",
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_", "target", "endpoint"),
+    [
+        (
+            ORDERS.open_orders(Category.LINEAR, NOW_MS),
+            "/v5/order/realtime?category=linear&settleCoin=USDT&openOnly=0&limit=50",
+            "orders",
+        ),
+        (
+            ORDERS.open_orders(Category.SPOT, NOW_MS, cursor="a%3D1"),
+            "/v5/order/realtime?category=spot&openOnly=0&limit=50&cursor=a%3D1",
+            "orders",
+        ),
+        (
+            ORDERS.open_orders(Category.SPOT, NOW_MS, SPOT),
+            "/v5/order/realtime?category=spot&symbol=BTCUSDT&openOnly=0&limit=50",
+            "orders",
+        ),
+        (
+            ORDERS.query(SPOT, ClientOrderId("m-1"), NOW_MS),
+            "/v5/order/realtime?category=spot&symbol=BTCUSDT&orderLinkId=m-1",
+            "orders",
+        ),
+        (
+            ORDERS.query(PERP, MINE, NOW_MS, VenueOrderId("7"), history=True),
+            "/v5/order/history?category=linear&symbol=BTCUSDT&orderId=7",
+            "history",
+        ),
+        (
+            ACCOUNT.wallet(NOW_MS, ["USDT", "BTC"]),
+            "/v5/account/wallet-balance?accountType=UNIFIED&coin=USDT,BTC",
+            "wallet",
+        ),
+        (
+            ACCOUNT.positions(NOW_MS),
+            "/v5/position/list?category=linear&settleCoin=USDT&limit=200",
+            "positions",
+        ),
+        (
+            ACCOUNT.positions(NOW_MS, PERP),
+            "/v5/position/list?category=linear&symbol=BTCUSDT",
+            "positions",
+        ),
+        (
+            ACCOUNT.executions(Category.LINEAR, NOW_MS, symbol=PERP, start_ms=5, end_ms=9),
+            "/v5/execution/list?category=linear&symbol=BTCUSDT&startTime=5&endTime=9&limit=100",
+            "executions",
+        ),
+        (
+            ACCOUNT.executions(Category.SPOT, NOW_MS, client_id=ClientOrderId("m-1"), cursor="x"),
+            "/v5/execution/list?category=spot&orderLinkId=m-1&limit=100&cursor=x",
+            "executions",
+        ),
+        (
+            ACCOUNT.fee_rate(SPOT, NOW_MS),
+            "/v5/account/fee-rate?category=spot&symbol=BTCUSDT",
+            "fee-rate",
+        ),
+        (ACCOUNT.account_info(NOW_MS), "/v5/account/info", "account"),
+        (ACCOUNT.key_info(NOW_MS), "/v5/user/query-api", "key"),
+    ],
+)
+def test_requests_that_read_an_account(request_: HttpRequest, target: str, endpoint: str) -> None:
+    assert (request_.method, request_.target.decode(), request_.body) == ("GET", target, b"")
+    assert request_.endpoint == endpoint
+    query = request_.target.partition(b"?")[2]
+    assert dict(request_.headers)[b"X-BAPI-SIGN"] == KEY.sign(NOW_MS, 5000, query).encode()
+
+
+def test_requests_that_set_an_account() -> None:
+    leverage = ACCOUNT.set_leverage(PERP, "6", NOW_MS)
+    assert leverage.target == b"/v5/position/set-leverage"
+    assert body(leverage) == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "buyLeverage": "6",
+        "sellLeverage": "6",
+    }
+    for hedge, mode in ((False, 0), (True, 3)):
+        switch = ACCOUNT.switch_position_mode(PERP, NOW_MS, hedge=hedge)
+        assert body(switch) == {"category": "linear", "symbol": "BTCUSDT", "mode": mode}
+    action = ACCOUNT.set_limit_price_action(Category.LINEAR, NOW_MS, reprice=False)
+    assert body(action) == {"category": "linear", "modifyEnable": False}
+    money = ACCOUNT.apply_demo_money({"USDT": "10000", "ETH": "1"}, NOW_MS)
+    assert body(money) == {
+        "adjustType": 0,
+        "utaDemoApplyMoney": [
+            {"coin": "USDT", "amountStr": "10000"},
+            {"coin": "ETH", "amountStr": "1"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_", "target"),
+    [
+        (MARKET.server_time(), "/v5/market/time"),
+        (MARKET.instruments(Category.SPOT), "/v5/market/instruments-info?category=spot"),
+        (
+            MARKET.instruments(Category.LINEAR, "first%3D2"),
+            "/v5/market/instruments-info?category=linear&limit=1000&cursor=first%3D2",
+        ),
+        (
+            MARKET.instrument(SPOT),
+            "/v5/market/instruments-info?category=spot&symbol=BTCUSDT",
+        ),
+        (MARKET.depth(PERP), "/v5/market/orderbook?category=linear&symbol=BTCUSDT&limit=1000"),
+        (MARKET.tickers(Category.SPOT), "/v5/market/tickers?category=spot"),
+        (
+            MARKET.tickers(Category.LINEAR, PERP),
+            "/v5/market/tickers?category=linear&symbol=BTCUSDT",
+        ),
+        (
+            MARKET.candles(PERP, "5", start_ms=1, end_ms=2, limit=7),
+            "/v5/market/kline?category=linear&symbol=BTCUSDT&interval=5&start=1&end=2&limit=7",
+        ),
+        (
+            MARKET.recent_trades(SPOT),
+            "/v5/market/recent-trade?category=spot&symbol=BTCUSDT&limit=60",
+        ),
+        (
+            MARKET.funding_history(PERP, start_ms=1, end_ms=2),
+            "/v5/market/funding/history?category=linear&symbol=BTCUSDT&startTime=1&endTime=2"
+            "&limit=200",
+        ),
+        (
+            MARKET.risk_limits(PERP),
+            "/v5/market/risk-limit?category=linear&symbol=BTCUSDT",
+        ),
+    ],
+)
+def test_requests_that_need_no_key(request_: HttpRequest, target: str) -> None:
+    assert (request_.method, request_.target.decode()) == ("GET", target)
+    assert (request_.headers, request_.endpoint) == ([], "")
+
+
+def test_what_cannot_be_asked_is_the_callers_mistake() -> None:
+    with pytest.raises(ConfigError, match="an end"):
+        MARKET.funding_history(PERP, start_ms=1)
+    with pytest.raises(ConfigError, match="signed call"):
+        AccountRequests(Signer(None)).wallet(NOW_MS)
