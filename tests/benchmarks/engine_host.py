@@ -80,7 +80,8 @@ def main(profile: Path, address: dict[str, str]) -> None:
         shares = {
             f"p{int(100 * s)}_us": engine.decisions.percentile_ns(s) / 1e3 for s in (0.5, 0.99)
         }
-        print("inside the engine, from a frame's arrival to the order's write:", shares)
+        text = f"inside the engine, from a frame's arrival to the order's write: {shares}\n"
+        sys.stdout.write(text)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import uvloop
 
 from obiterm.exchange.binance import ws_api
 from obiterm.exchange.binance.limits import LimitOptions
-from obiterm.exchange.wire.sockets import Outbox
 from obiterm.exchange.serve import ExchangeServer, ServeOptions
+from obiterm.exchange.wire.sockets import Outbox
 
 
 class Stamps:
