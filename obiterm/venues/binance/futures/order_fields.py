@@ -36,6 +36,7 @@ POST_ONLY = "GTX"
 LONG = "LONG"
 SHORT = "SHORT"
 _TRUE = "true"
+_RESULT = "RESULT"
 
 
 class OrderPolicy:
@@ -103,6 +104,7 @@ class AlgoOrder(msgspec.Struct, frozen=True):
     callback_rate: str = ""
     """TRAILING_STOP_MARKET: per cent, 0.1 … 20."""
     self_trade: str = ""
+    response_type: str = ""
 
 
 def is_algo(intent: OrderIntent) -> bool:
@@ -135,7 +137,7 @@ def order_fields(
     if intent.reduce_only and not policy.hedged:
         fields["reduceOnly"] = _TRUE
     fields["newClientOrderId"] = str(intent.client_id)
-    fields["newOrderRespType"] = "RESULT"
+    fields["newOrderRespType"] = _RESULT
     mode = policy.self_trade.mode(intent)
     if mode:
         fields["selfTradePreventionMode"] = mode
@@ -159,6 +161,7 @@ def algo_order(order: ApprovedOrder, policy: OrderPolicy) -> AlgoOrder:
         working_type=policy.working_type,
         price_protect=policy.price_protect,
         self_trade=policy.self_trade.mode(intent),
+        response_type=_RESULT,
     )
 
 
@@ -176,6 +179,7 @@ def algo_fields(order: AlgoOrder, instrument: Instrument) -> dict[str, str]:
         "activatePrice": _price(instrument, order.activate_ticks),
         "callbackRate": order.callback_rate,
         "clientAlgoId": str(order.client_id),
+        "newOrderRespType": order.response_type,
         "selfTradePreventionMode": order.self_trade,
     }
     fields = {
