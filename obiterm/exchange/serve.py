@@ -19,6 +19,8 @@ import uvloop
 from aiohttp import web
 
 from obiterm.core.errors import UsageError
+from obiterm.exchange.backpack.limits import LimitOptions as BackpackLimits
+from obiterm.exchange.backpack.server import BackpackExchange
 from obiterm.exchange.binance.limits import LimitOptions
 from obiterm.exchange.binance.server import BinanceExchange
 from obiterm.exchange.ledger import build_ledger
@@ -45,7 +47,7 @@ __all__ = [
     "serve",
 ]
 
-VENUES = ("binance",)
+VENUES = ("binance", "backpack")
 _STOP_WITHIN_S = 1.0
 
 
@@ -63,7 +65,7 @@ class ServeOptions(msgspec.Struct, frozen=True):
     speed: float = 1.0
     """How many times faster than recorded a capture runs."""
     accounts: list[AccountOptions] = msgspec.field(default_factory=lambda: [AccountOptions()])
-    limits: LimitOptions | None = None
+    limits: LimitOptions | BackpackLimits | None = None
     """Other limits than the venue's own."""
     funding_interval_s: int = 0
     """Seconds between funding payments; 0: the venue's own."""
@@ -212,8 +214,13 @@ def _open_dialect(options: ServeOptions, venue: SimVenue | ReplayVenue) -> WireE
     def ledger() -> Json:
         return build_ledger(venue)
 
+    limits = options.limits
+    if options.venue == "backpack":
+        own = limits if isinstance(limits, BackpackLimits) else None
+        return BackpackExchange(venue, ledger, own)
     recorded = venue.recorded_streams if isinstance(venue, ReplayVenue) else None
-    return BinanceExchange(venue, ledger, options.limits, recorded=recorded)
+    binance = limits if isinstance(limits, LimitOptions) else None
+    return BinanceExchange(venue, ledger, binance, recorded=recorded)
 
 
 async def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:

@@ -183,7 +183,7 @@ DEFAULT_SYMBOLS = {
     "binance": ["BTCUSDT"],
     "binance-futures": ["BTCUSDT"],
     "bybit": ["BTCUSDT", "BTCUSDT.P"],
-    "backpack": ["SOL_USDC", "SOL_USDC_PERP", "BTC_USDC_PERP"],
+    "backpack": ["SOL_USDC", "BTC_USDC", "SOL_USDC_PERP", "BTC_USDC_PERP"],
 }
 """What a venue serves when nobody named a market."""
 

@@ -59,8 +59,9 @@ class Params:
         """Return an optional text; a JSON number or boolean in its place is refused."""
         text = self._texts.get(name)
         if text is not None and name in self._numbers:
-            raise self.complain(name, f'failed to parse "string": Expected input type "string" for '
-                                      f'field `{name}`')
+            raise self.complain(
+                name, f'failed to parse "string": Expected input type "string" for field `{name}`'
+            )
         return text
 
     def need(self, name: str) -> str:
@@ -110,8 +111,10 @@ class Params:
         """Return the optional ``clientId``, an unsigned 32-bit number."""
         value = self.get_int("clientId")
         if value is not None and value > MAX_CLIENT_ID:
-            raise self.complain("clientId", 'failed to parse "uint32": Only integers from 0 to '
-                                            f"{MAX_CLIENT_ID} are accepted.")
+            raise self.complain(
+                "clientId",
+                f'failed to parse "uint32": Only integers from 0 to {MAX_CLIENT_ID} are accepted.',
+            )
         return value
 
     def get_flag(self, name: str) -> bool | None:

@@ -8,76 +8,66 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
+from nacl.signing import SigningKey
 
 from obiterm.core.values import NS_PER_MS
 from obiterm.exchange.backpack.errors import ApiError, bad_signature, invalid
 from obiterm.exchange.backpack.params import Params
+from obiterm.exchange.wire.keys import Credential, Keys
 
 DEFAULT_WINDOW_MS = 5000
 MAX_WINDOW_MS = 60_000
 FAR_OFF_MS = 10 * 60_000
 SEED_BYTES = 32
+SIGNATURE_BYTES = 64
 _DIGITS = re.compile(r"[0-9]{1,15}")
 
 
-class Credential:
-    """One API key of one account."""
-
-    __slots__ = ("_verify", "account", "api_key", "may_trade")
-
-    def __init__(self, api_key: str, account: str, *, may_trade: bool = True) -> None:
-        self.api_key = api_key
-        self.account = account
-        self.may_trade = may_trade
-        self._verify = VerifyKey(base64.b64decode(api_key, validate=True))
-
-    def __repr__(self) -> str:
-        return f"Credential({self.account!r})"
-
-    def check(self, text: str, signature: str) -> None:
-        """Raise ``ApiError`` unless ``signature`` (base64) belongs to ``text`` and this key."""
-        try:
-            raw = base64.b64decode(signature, validate=True)
-        except (binascii.Error, ValueError):
-            raise invalid("Invalid X-Signature header") from None
-        try:
-            self._verify.verify(text.encode(), raw)
-        except (BadSignatureError, ValueError):
-            raise bad_signature() from None
+def public_key_of(seed: bytes) -> bytes:
+    """Return the public key of a seed."""
+    return bytes(SigningKey(seed).verify_key)
 
 
-def key_pair(seed: bytes) -> tuple[str, str]:
-    """Return ``(API key, secret)`` in base64 for a seed of 32 bytes."""
-    public = bytes(SigningKey(seed).verify_key)
-    return base64.b64encode(public).decode(), base64.b64encode(seed).decode()
+def as_text(key: bytes) -> str:
+    """Write a key or a seed in base64."""
+    return base64.b64encode(key).decode()
 
 
-class KeyRing:
-    """All API keys that the exchange knows."""
+def find_key(keys: Keys, api_key: str) -> Credential:
+    """Return a key; refuse one that is unknown."""
+    credential = keys.get(api_key)
+    if credential is None:
+        raise ApiError(401, "UNAUTHORIZED", "Unauthorized")
+    return credential
 
-    def __init__(self) -> None:
-        self._keys: dict[str, Credential] = {}
 
-    def add(self, credential: Credential) -> None:
-        """Register a key."""
-        self._keys[credential.api_key] = credential
+def check_signature(credential: Credential, text: str, signature: str) -> None:
+    """Raise ``ApiError`` unless ``signature`` (base64) belongs to ``text`` and this key."""
+    try:
+        raw = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != SIGNATURE_BYTES:
+        raise invalid("Invalid X-Signature header")
+    if not credential.signed(text.encode(), signature):
+        raise bad_signature()
 
-    def revoke(self, api_key: str) -> None:
-        """Forget a key: from now on it is refused."""
-        self._keys.pop(api_key, None)
 
-    def find(self, api_key: str | None) -> Credential:
-        """Return a key; refuse one that is unknown."""
-        credential = self._keys.get(api_key or "")
-        if credential is None:
-            raise ApiError(401, "UNAUTHORIZED", "Unauthorized")
-        return credential
+def seed_of(secret: str) -> bytes:
+    """Return the seed that a secret holds; any other text is turned into one."""
+    try:
+        raw = base64.b64decode(secret, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    # Some clients keep seed and public key together (backpack.md §3).
+    if len(raw) in (SEED_BYTES, 2 * SEED_BYTES) and base64.b64encode(raw).decode() == secret:
+        return raw[:SEED_BYTES]
+    return hashlib.sha256(secret.encode()).digest()
 
 
 class Stamp(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ _BALANCES: dict[str, dict[str, str]] = {
     "binance": {"BTC": "1", "USDT": "100000"},
     "binance-futures": {"USDT": "100000"},
     "bybit": {"BTC": "1", "USDT": "100000"},
-    "backpack": {"SOL": "200", "USDC": "100000"},
+    "backpack": {"SOL": "200", "BTC": "1", "USDC": "100000"},
 }
 
 
