@@ -27,7 +27,7 @@ from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit
 from obiterm.engine.account import AccountEngine
-from obiterm.host.exchange_child import ExchangeGone
+from obiterm.host.exchange_child import ExchangeChild, ExchangeGone
 from obiterm.host.run import HostResult, RunningHost, run_host
 
 _SETTLE_LIMIT_S = 15.0
@@ -69,6 +69,7 @@ class _Run:
         self._command = command
         self._ledger = _Ledger({}, [])
         self._engines: list[AccountEngine] = []
+        self._child: ExchangeChild | None = None
         self._took_s = 0.0
         self._began = 0.0
         self.finished = False
@@ -91,6 +92,7 @@ class _Run:
     async def _conduct(self, running: RunningHost) -> None:
         """Let the run last as long as it should, then ask the host to end."""
         self._engines = running.engines
+        self._child = running.child
         self._began = time.monotonic()
         progress = Progress("trading", "s")
         try:
@@ -150,7 +152,8 @@ class _Run:
 
     @property
     def _rest(self) -> str:
-        return self._engines[0].gateway.rest_url
+        """The exchange that tells its ledger: our own, where there is one."""
+        return self._child.address.rest if self._child else self._engines[0].gateway.rest_url
 
     def summary(self, result: HostResult) -> Summary:
         """Return what happened."""

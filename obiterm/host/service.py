@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 from collections.abc import Sequence
 
@@ -28,6 +29,7 @@ from obiterm.host.publisher import Publisher
 from obiterm.journal.log import Journal
 from obiterm.link.messages import (
     PROTOCOL_VERSION,
+    AccountStatus,
     AskStatus,
     Done,
     Hello,
@@ -264,9 +266,26 @@ class HostService:
             profile=self._options.profile,
             uptime_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_S,
             state=worst.value,
-            accounts=[frames.account_status(engine, now_ns) for engine in self._engines],
+            accounts=[self._account_status(engine, now_ns) for engine in self._engines],
             panic=frames.panic_pane(self._engines),
         )
+
+    def _account_status(self, engine: AccountEngine, now_ns: int) -> AccountStatus:
+        """Return one account; a fault in its figures still leaves its name and state."""
+        try:
+            return frames.account_status(engine, now_ns)
+        except Exception as error:  # task boundary: a shell that asks must get an answer
+            self._publisher.tell(engine.name, f"status: {type(error).__name__}: {error}")
+            return AccountStatus(
+                name=engine.name,
+                venue=engine.gateway.venue,
+                environment=engine.record.environment,
+                state=engine.kernel.state,
+                rest=engine.gateway.rest_url,
+                open_orders=engine.kernel.desk.live_count,
+                positions=[],
+                feed_age_ms=math.nan,
+            )
 
     def _welcome(self, viewer: Viewer) -> Welcome:
         infos = []

@@ -25,7 +25,7 @@ async def supervise(engine: AccountEngine, publisher: Publisher) -> None:
     """Run one account; start it again when it fails, later and later.
 
     An account that the venue has stopped (key, permission, ban) is not started again: every
-    further try would make it worse. A kill that was under way goes on after a restart.
+    further try would make it worse. A kill that is under way goes on by itself meanwhile.
     """
     backoff = Backoff(first_s=_FIRST_WAIT_S, ceiling_s=_LONGEST_WAIT_S)
     while True:
@@ -44,9 +44,6 @@ async def supervise(engine: AccountEngine, publisher: Publisher) -> None:
         engine.trouble = f"restarting after {type(reason).__name__}: {reason}"
         _LOG.error("%s: %s", engine.name, engine.trouble, exc_info=reason)
         publisher.tell(engine.name, engine.trouble)
-        panic = engine.panic.progress
-        if panic is not None and not panic.done:
-            engine.panic.start(engine.name, panic.flatten, panic.who)
         await asyncio.sleep(backoff.next_s())
         engine.trouble = ""
 

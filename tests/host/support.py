@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -193,9 +194,16 @@ class Ledger:
 
     def market_order(self, side: str, quantity: str) -> None:
         """Let the house take from the book, so that the price moves."""
-        body = {"do": "market_order", "side": side, "qty": quantity}
+        self.control(do="market_order", side=side, qty=quantity)
+
+    def control(self, **body: str) -> None:
+        """Use the exchange's back door."""
         answer = self._client.post("/_exchange/control", json=body)
         assert answer.status_code == 200, answer.text
+
+    def clear_faults(self) -> None:
+        """Let the exchange behave again."""
+        assert self._client.delete("/_exchange/faults").status_code == 200
 
     def fault(self, kind: str, match: str = "*", **more: Any) -> None:
         """Let the exchange misbehave."""
@@ -393,3 +401,50 @@ def operator_of(host: HostProcess, **options: Any) -> Iterator[Operator]:
         yield operator
     finally:
         operator.drop()
+
+
+class Exchange:
+    """A simulated exchange of its own, which outlives the hosts that trade on it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "obiterm", "exchange", "--json", "--exit-with-parent"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=CHECKOUT,
+            env=environment(),
+        )
+        assert self._process.stdout is not None
+        self.address: dict[str, str] = json.loads(self._process.stdout.readline())
+        self.ledger = Ledger(self.address["rest"])
+
+    def write_profile(self, name: str = "outside") -> str:
+        """Write a profile that trades here as it would on the venue's demo environment."""
+        write_profile(name)
+        path = Paths.from_environment().profiles / f"{name}.toml"
+        text = path.read_text()
+        before, after = text.index("[exchange]"), text.index("[[accounts]]")
+        urls = "".join(f'{key} = "{self.address[key]}"\n' for key in ("rest", "stream", "ws_api"))
+        text = text[:before] + text[after:]
+        text = text.replace('"sim"', '"demo"', 1).replace('keys = "sim"', 'keys = "env:OUTSIDE"')
+        path.write_text(f"{text}\n[accounts.urls]\n{urls}")
+        return name
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The environment in which a host finds the account's keys."""
+        return {
+            "OUTSIDE_KEY": self.address["api_key"],
+            "OUTSIDE_SECRET": self.address["api_secret"],
+        }
+
+    def revoke_key(self) -> None:
+        """Let the exchange refuse the key from now on, and cut who used it."""
+        self.ledger.control(do="revoke_key", api_key=self.address["api_key"])
+        self.ledger.fault("cut", "all")
+
+    def close(self) -> None:
+        """End it."""
+        self.ledger.close()
+        self._process.communicate(timeout=10.0)

@@ -61,6 +61,26 @@ AccountEngine.run = crash
 )
 
 
+CRASHING_WHEN_HALTED = (
+    """
+from obiterm.core.values import TradingState
+from obiterm.engine.account import AccountEngine
+tick, left = AccountEngine._tick, [1]
+async def crash(self):
+    import asyncio
+    while left and self.kernel.state is not TradingState.HALTED:
+        await asyncio.sleep(0.01)
+    if left:
+        left.clear()
+        raise RuntimeError("made to fail")
+    await tick(self)
+AccountEngine._tick = crash
+"""
+    + _ENTRY
+)
+BROKEN_STATUS = "import obiterm.host.frames as frames\nframes.account_status = None" + _ENTRY
+
+
 def lines_of(operator: Operator) -> str:
     return "\n".join(line.text for one in operator.of(LogLines) for line in one.lines)
 
@@ -253,3 +273,28 @@ def test_two_that_start_at_once_meet_at_one_host() -> None:
         _, errors = one.communicate(timeout=40.0)
         assert one.returncode == 0, errors
     end_host(profile)
+
+
+def test_a_kill_outlives_a_crash_of_its_engine(start_host: StartHost, attach: Attach) -> None:
+    host = start_host(script=CRASHING_WHEN_HALTED)
+    operator = attach(host)
+    operator.place(5)
+    wait_for(lambda: len(host.ledger.open_orders()) == 5)
+    host.ledger.fault("status", status=503, count=0)
+    host.ledger.fault("cut", "ws_api")  # neither way to the venue works now
+    operator.frame(lambda f: f.accounts[0].link != "up")
+    assert operator.do(Kill(account="*")).ok
+    wait_for(lambda: "made to fail" in lines_of(operator))
+    assert len(host.ledger.open_orders()) == 5
+    host.ledger.clear_faults()
+    wait_for(lambda: not host.ledger.open_orders(), 5.0, "the kill was forgotten")
+    told = wait_for(lambda: (status := host.status()) and status.panic)
+    assert told is not None
+
+
+def test_a_status_that_fails_is_still_answered(start_host: StartHost) -> None:
+    start_host(script=BROKEN_STATUS)
+    done = run("status")
+    assert done.returncode == 0, done.stderr
+    assert "demo  binance SIM  ACTIVE" in done.stdout
+    assert run("kill").returncode == 0

@@ -74,7 +74,7 @@ def test_a_host_that_ends_takes_panic_and_nothing_else(
     host = start_host()
     operator = attach(host)
     operator.place(1)
-    host.ledger.fault("delay", ms=1_500)
+    host.ledger.fault("delay", ms=1_500, count=0)
     host.send(signal.SIGTERM)
     wait_for(lambda: "the host is ending" in operator.do(ORDER).text)
     assert operator.do(Kill(account="*")).ok
