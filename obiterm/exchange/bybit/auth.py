@@ -6,64 +6,23 @@ then the query string or the body as they stand.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 
 from obiterm.core.values import NS_PER_MS
 from obiterm.exchange.bybit import errors
 from obiterm.exchange.bybit.errors import ApiError
+from obiterm.exchange.wire.keys import Credential, Keys
 
 MAX_AHEAD_MS = 1000
 DEFAULT_WINDOW = "5000"
 
 
-class Credential:
-    """One API key of one account. ``may_trade`` and ``may_withdraw`` are its permissions."""
-
-    __slots__ = ("_secret", "account", "api_key", "may_trade", "may_withdraw")
-
-    def __init__(
-        self,
-        api_key: str,
-        account: str,
-        secret: str,
-        *,
-        may_trade: bool = True,
-        may_withdraw: bool = False,
-    ) -> None:
-        self.api_key = api_key
-        self.account = account
-        self.may_trade = may_trade
-        self.may_withdraw = may_withdraw
-        self._secret = secret.encode()
-
-    def __repr__(self) -> str:
-        return f"Credential({self.account!r})"
-
-    def signed(self, payload: bytes, signature: str) -> bool:
-        """Tell whether ``signature`` (lower-case hex of HMAC-SHA256) belongs to ``payload``."""
-        expected = hmac.new(self._secret, payload, hashlib.sha256).hexdigest()
-        return hmac.compare_digest(expected.encode(), signature.encode())
-
-
-class KeyRing:
-    """All API keys that the exchange knows."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, Credential] = {}
-
-    def add(self, credential: Credential) -> None:
-        """Register a key."""
-        self._keys[credential.api_key] = credential
-
-    def revoke(self, api_key: str) -> None:
-        """Forget a key: from now on it is refused with 10003."""
-        self._keys.pop(api_key, None)
+class KeyRing(Keys):
+    """All API keys, and how the venue refuses the others."""
 
     def find(self, api_key: str) -> Credential:
         """Return the key, or refuse with 10003."""
-        credential = self._keys.get(api_key)
+        credential = self.get(api_key)
         if credential is None:
             raise ApiError(errors.BAD_KEY, "API key is invalid.")
         return credential

@@ -21,7 +21,8 @@ class BybitLimits(msgspec.Struct, frozen=True):
     connects_per_5min: int = 500
     orders_scale: float = 1.0
     """Multiplies the quotas of the order endpoints (a VIP level has more)."""
-    ping_every_s: float = 20.0
+    ping_every_s: float | None = None
+    """The venue leaves pings to its clients."""
     pong_within_s: float = 600.0
 
 
