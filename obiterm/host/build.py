@@ -87,7 +87,7 @@ async def build_engine(
     prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
     marks, now_ns = prepared.last_trade_ids, clock.wall_ns()
     if gateway.is_fresh:
-        latched, past = None, Inheritance([], marks, Decimal(0))
+        latched, past = None, Inheritance([], marks, Decimal(0), knows_past=True)
     else:
         latched = latches.read(account.name)
         past = inherit(journal, account.name, prepared.instruments, marks, now_ns)
@@ -114,6 +114,7 @@ async def build_engine(
         balances=prepared.balances,
         market_events=profile.journal_market_events,
         result_before_quote=past.result_quote,
+        knows_past=past.knows_past,
     )
     engine = AccountEngine(record, gateway, journal, latches, clock, on_note, on_event)
     clock_told = ClockMeasured(prepared.clock_offset_ns, 0, now_ns)

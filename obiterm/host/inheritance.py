@@ -28,11 +28,13 @@ class Inheritance(msgspec.Struct, frozen=True):
         fills: own fills of the positions that are open, each once, oldest first.
         trade_marks: per symbol, the trade id after which the venue's trades must be read.
         result_quote: result of the round trips that ended since 00:00 UTC, after fees.
+        knows_past: whether there is a word of any earlier run.
     """
 
     fills: list[Filled]
     trade_marks: dict[Symbol, int]
     result_quote: Decimal
+    knows_past: bool
 
 
 class _Past:
@@ -97,4 +99,6 @@ def inherit(
         first = min((fill.trade_id for fill in past.open_fills), default=past.newest_id + 1)
         marks[symbol] = first - 1
         result += past.day_closed
-    return Inheritance(sorted(fills, key=lambda fill: fill.received_ns), marks, result)
+    knows_past = next(journal.rows(account=account, kind="start"), None) is not None
+    fills.sort(key=lambda fill: fill.received_ns)
+    return Inheritance(fills, marks, result, knows_past)

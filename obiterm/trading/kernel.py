@@ -256,10 +256,38 @@ class Kernel:
         for asset, free, locked in event.balances:
             self.gate.balances[asset] = (free, locked)
         effects = self.desk.reconciled(event, now_ns)
+        effects += self._spare_unexplained_stops(now_ns)
         forbidden = [order for order in self.desk.live() if self._must_go(order)]
         effects += [self.desk.cancel(order, now_ns) for order in forbidden]
         effects += self.manual.after_order_event(now_ns)
         return effects + self._decide_all(now_ns)
+
+    def _spare_unexplained_stops(self, now_ns: int) -> list[Effect]:
+        """Keep hands off a stop of ours whose position is not known: the disk was lost.
+
+        Its strategy would take it for a leftover and cancel what protects somebody's coins.
+        """
+        if self.setup.knows_past:
+            return []
+        effects: list[Effect] = []
+        for order in self.desk.live():
+            intent = order.intent
+            if order.sent_ns or intent.role is not OrderRole.STOP:
+                continue
+            for runner in self._runners_of.get(intent.symbol, ()):
+                if runner.name == intent.owner and runner.position.is_flat and runner.running:
+                    text = "a stop was found without its position: close or cancel by hand"
+                    runner.stop(text, hands_off=True)
+                    effects.append(
+                        Note(
+                            verb=Verb.RISK,
+                            symbol=intent.symbol,
+                            text=text,
+                            at_ns=now_ns,
+                            owner=runner.name,
+                        )
+                    )
+        return effects
 
     def _check_day_loss(self, now_ns: int) -> list[Effect]:
         gate = self.gate

@@ -41,6 +41,8 @@ class StartRecord(msgspec.Struct, frozen=True):
     """Whether market events are in the journal too, so that the run can be replayed whole."""
     result_before_quote: Decimal = Decimal(0)
     """Result since 00:00 UTC of earlier runs."""
+    knows_past: bool = True
+    """Whether the journal tells of earlier runs of the account."""
 
 
 def build_setup(record: StartRecord) -> AccountSetup:
@@ -68,6 +70,7 @@ def build_setup(record: StartRecord) -> AccountSetup:
         armed=record.armed,
         balances=record.balances,
         result_before_quote=record.result_before_quote,
+        knows_past=record.knows_past,
     )
 
 

@@ -38,3 +38,6 @@ class AccountSetup(msgspec.Struct, frozen=True):
     first_order_number: int = 1
     result_before_quote: Decimal = Decimal(0)
     """Result since 00:00 UTC of earlier runs, so that a restart does not reset the day's loss."""
+    knows_past: bool = True
+    """False when nothing on this disk tells of earlier runs: orders found at the venue may
+    then protect positions that nobody here has heard of."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ PROFILE = """
 schema = 1
 title = "fault test"
 sizes = ["0.001"]
+{top}
 
 [[accounts]]
 name = "probe"
@@ -43,6 +45,29 @@ max_orders_per_10s = 100
 price_collar_bps = 500
 {strategy}
 """
+
+EAGER = """
+[[strategies]]
+name = "eager"
+kind = "surf"
+account = "probe"
+symbol = "BTCUSDT"
+
+[strategies.parameters]
+quantity = 0.01
+enter_obi = 0.01
+hold_obi = 0.0
+exit_obi = 1.0
+confirm_updates = 10000
+confirm_ms = 0
+offset_ticks = 20
+reprice_ticks = 100000
+entry_timeout_ms = 0
+stop_bps = 100
+trail_bps = 0
+cooldown_ms = 600000
+"""
+"""Buys once, as near as it may, and then only holds with its stop."""
 
 RESTING_ENTRY = """
 [[strategies]]
@@ -121,6 +146,26 @@ class Probe:
         async with self._session.delete(f"{self.server.rest_url}/_exchange/faults") as reply:
             assert reply.status == 200
 
+    async def house(self, **words: object) -> None:
+        """Let the house trade, so that the market moves."""
+        url = f"{self.server.rest_url}/_exchange/control"
+        async with self._session.post(url, json=words) as reply:
+            assert reply.status == 200, await reply.text()
+
+    async def hit_our_bids(self) -> None:
+        """Let the house sell until our resting buys have filled."""
+        async with asyncio.timeout(DEADLINE_S):
+            while any(o["side"] == "BUY" for o in (await self.ledger())["open_orders"]):
+                await self.house(do="market_order", side="SELL", qty="1")
+
+    async def bought(self) -> Decimal:
+        """Return what the exchange says that we bought less what we sold."""
+        fills = (await self.ledger())["fills"]
+        return sum(
+            (Decimal(f["quantity"]) * (1 if f["side"] == "BUY" else -1) for f in fills),
+            Decimal(0),
+        )
+
     async def until(self, condition: Callable[[], bool], limit_s: float = DEADLINE_S) -> None:
         async with asyncio.timeout(limit_s):
             while not condition():  # noqa: ASYNC110 - any state of the program may be waited for
@@ -135,41 +180,69 @@ class Probe:
 Start = Callable[..., Any]
 
 
-@pytest.fixture
-def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Return a context manager that starts exchange and host; it ends both."""
+class Runs:
+    """Starts hosts of one profile, one after the other, on one exchange."""
+
+    def __init__(
+        self,
+        server: ExchangeServer,
+        session: aiohttp.ClientSession,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        self.server = server
+        self._session = session
+        self._folder = folder
+        monkeypatch.setenv("PROBE_KEY", server.api_key)
+        monkeypatch.setenv("PROBE_SECRET", server.api_secret)
 
     @asynccontextmanager
-    async def start(strategy: str = "") -> AsyncIterator[Probe]:
-        options = ServeOptions(seed=11)
-        async with ExchangeServer(options) as server, aiohttp.ClientSession() as session:
-            monkeypatch.setenv("PROBE_KEY", server.api_key)
-            monkeypatch.setenv("PROBE_SECRET", server.api_secret)
-            path = tmp_path / "probe.toml"
-            path.write_text(
-                PROFILE.format(
-                    rest=server.rest_url,
-                    stream=server.stream_url,
-                    ws_api=server.ws_api_url,
-                    strategy=strategy,
-                )
+    async def host(
+        self, strategy: str = "", *, top: str = "", crash: bool = False
+    ) -> AsyncIterator[Probe]:
+        """Run a host; at the end it is asked to stop or, with ``crash``, just cut off."""
+        path = self._folder / "probe.toml"
+        path.write_text(
+            PROFILE.format(
+                rest=self.server.rest_url,
+                stream=self.server.stream_url,
+                ws_api=self.server.ws_api_url,
+                strategy=strategy,
+                top=top,
             )
-            paths = Paths.from_environment()
-            profile = load_profile(path, user_dir=paths.profiles)
-            ready: asyncio.Future[RunningHost] = asyncio.get_running_loop().create_future()
-            host = asyncio.create_task(
-                run_host(profile, paths, on_ready=ready.set_result, handle_signals=False)
-            )
-            host.add_done_callback(lambda task: ready.done() or ready.cancel())
-            try:
-                running = await asyncio.wait_for(ready, DEADLINE_S)
-                one = Probe(server, running, session)
-                await one.until(lambda: one.kernel.gate.tradable(SYMBOL, one.engine.now_ns()))
-                await one.until(lambda: one.kernel.feeds.get("account", False))
-                yield one
-            finally:
-                if ready.done() and not ready.cancelled():
-                    ready.result().service.ask_stop("test over")
+        )
+        paths = Paths.from_environment()
+        profile = load_profile(path, user_dir=paths.profiles)
+        ready: asyncio.Future[RunningHost] = asyncio.get_running_loop().create_future()
+        host = asyncio.create_task(
+            run_host(profile, paths, on_ready=ready.set_result, handle_signals=False)
+        )
+        host.add_done_callback(lambda task: ready.done() or ready.cancel())
+        try:
+            running = await asyncio.wait_for(ready, DEADLINE_S)
+            one = Probe(self.server, running, self._session)
+            await one.until(lambda: one.kernel.gate.tradable(SYMBOL, one.engine.now_ns()))
+            await one.until(lambda: one.kernel.in_sight)
+            yield one
+        finally:
+            if crash:
+                host.cancel()
+                await asyncio.gather(host, return_exceptions=True)
+            elif ready.done() and not ready.cancelled():
+                ready.result().service.ask_stop("test over")
+            if not crash:
                 await asyncio.wait_for(host, DEADLINE_S)
 
-    return start
+
+@pytest.fixture
+async def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runs]:
+    """Return a starter of hosts on one exchange."""
+    options = ServeOptions(seed=11)
+    async with ExchangeServer(options) as server, aiohttp.ClientSession() as session:
+        yield Runs(server, session, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def probe(runs: Runs) -> Start:
+    """Return a context manager that runs a host and ends it."""
+    return runs.host
