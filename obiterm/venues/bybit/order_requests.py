@@ -8,6 +8,7 @@ from obiterm.core.errors import UsageError
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
+from obiterm.venues.bybit.known_orders import KnownOrders
 from obiterm.venues.bybit.order_fields import (
     ONE_WAY,
     SIDES,
@@ -16,6 +17,7 @@ from obiterm.venues.bybit.order_fields import (
     Fields,
     OrderPolicy,
     amend_fields,
+    is_spot_stop,
     item_fields,
     order_fields,
 )
@@ -28,20 +30,29 @@ BATCH_LIMIT = 10
 
 
 class OrderRequests:
-    """Builds the order requests of one account.
+    """Builds the order requests of one account; give it the account's ``KnownOrders``.
 
     ``now_ms`` is the venue's time, Unix ms. Answers to all of these only say that the venue
     took the request; what became of it comes by the private stream (§3).
     """
 
-    def __init__(self, signer: Signer, policy: OrderPolicy | None = None) -> None:
+    def __init__(
+        self,
+        signer: Signer,
+        policy: OrderPolicy | None = None,
+        known: KnownOrders | None = None,
+    ) -> None:
         self._signer = signer
+        self._known = known or KnownOrders()
         self.policy = policy or OrderPolicy()
 
     def place(self, order: ApprovedOrder, instrument: Instrument, now_ms: int) -> HttpRequest:
         """Place an order."""
+        intent = order.intent
+        if is_spot_stop(intent):
+            self._known.mark_spot_stop(intent.client_id)
         fields = order_fields(order, instrument, self.policy)
-        category = category_of(order.intent.symbol)
+        category = category_of(intent.symbol)
         return self._signer.post("/v5/order/create", fields, now_ms, "create", category)
 
     def cancel(
@@ -50,10 +61,9 @@ class OrderRequests:
         client_id: ClientOrderId,
         now_ms: int,
         venue_id: VenueOrderId | None = None,
-        *,
-        spot_stop: bool = False,
     ) -> HttpRequest:
-        """Cancel one order, by the venue's id when it is known; a spot stop must be told."""
+        """Cancel one order, by the venue's id when it is known."""
+        spot_stop = self._known.is_spot_stop(client_id)
         fields = cancel_fields(symbol, client_id, venue_id, spot_stop=spot_stop)
         return self._signer.post("/v5/order/cancel", fields, now_ms, "cancel", category_of(symbol))
 

@@ -58,7 +58,7 @@ class Asked(msgspec.Struct, frozen=True):
     what: Ask
     symbol: Symbol = Symbol("")
     client_id: ClientOrderId = ClientOrderId("")
-    """The order placed, cancelled, amended or asked about."""
+    """The order placed, cancelled, amended or asked about; empty if asked by the venue's id."""
     category: Category | None = None
     """Where a list was asked for without a symbol."""
 
@@ -82,6 +82,9 @@ class Outcome(msgspec.Struct, frozen=True):
     found: bool = True
     """False when a query found nothing: ask the history then."""
 
+
+LISTS = frozenset({Ask.CANCEL_ALL, Ask.OPEN_ORDERS, Ask.EXECUTIONS})
+"""Questions about no order in particular: their refusal is nobody's news but the asker's."""
 
 _read_ids = lenient(OrderIds)
 _read_cancelled = lenient(CancelledAll)
@@ -112,11 +115,15 @@ def succeeded(
         orders = translator.live_orders(rows, category)
         return Outcome(open_orders=orders, cursor=_cursor(page.next_page_cursor, rows))
     reports = [translator.order(row, category, received_ns) for row in rows]
-    known = [report for report in reports if report is not None]
-    events: list[AccountEvent] = [r for r in known if r.client_id == asked.client_id] or [*known]
-    if not events and what is Ask.HISTORY:
+    events: list[AccountEvent] = [
+        report
+        for report in reports
+        if report is not None and asked.client_id in ("", report.client_id)
+    ]
+    found = bool(events)
+    if not found and what is Ask.HISTORY:
         events.append(not_found(asked.symbol, asked.client_id, received_ns))
-    return Outcome(events, found=bool(known))
+    return Outcome(events, found=found)
 
 
 def failed(asked: Asked, failure: Failure, received_ns: int) -> Outcome:

@@ -18,7 +18,7 @@ from obiterm.core.events import (
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import LiveOrder
 from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
-from obiterm.venues.bybit.envelope import failure_of, open_envelope, result_of
+from obiterm.venues.bybit.envelope import checked, failure_of, open_envelope, result_of
 from obiterm.venues.bybit.holdings import (
     AccountTotals,
     balances,
@@ -41,7 +41,7 @@ from obiterm.venues.bybit.messages import (
 from obiterm.venues.bybit.reference_messages import (
     CandlePage,
 )
-from obiterm.venues.bybit.replies import Asked, Outcome, batch, failed, succeeded
+from obiterm.venues.bybit.replies import LISTS, Asked, Outcome, batch, failed, succeeded
 from obiterm.venues.bybit.symbols import Category
 from obiterm.venues.bybit.trade_ids import trade_id
 from obiterm.venues.bybit.translate import Translator, side_of, time_ns
@@ -92,10 +92,16 @@ class RestCodec:
         return self._translator.doubt
 
     def outcome(self, asked: Asked, status: int, body: bytes, received_ns: int) -> Outcome:
-        """Say what the answer to an order request means, success or refusal."""
+        """Say what the answer to an order request means, success or refusal.
+
+        A refused list is no empty list: ``OPEN_ORDERS``, ``EXECUTIONS`` and ``CANCEL_ALL``
+        raise the venue's refusal.
+        """
         envelope = open_envelope(body)
         failure = failure_of(status, envelope)
         if failure is not None:
+            if asked.what in LISTS:
+                checked(failure, envelope, {})
             return failed(asked, failure, received_ns)
         return succeeded(asked, envelope.payload or b"{}", self._translator, received_ns)
 

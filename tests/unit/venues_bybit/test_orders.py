@@ -176,7 +176,10 @@ def test_a_cancel_names_one_id_and_a_spot_stop_its_kind() -> None:
         "symbol": "BTCUSDT",
         "orderLinkId": MINE,
     }
-    told = body(ORDERS.cancel(SPOT, MINE, NOW_MS, VenueOrderId("17"), spot_stop=True))
+    orders = OrderRequests(Signer(KEY))
+    stop = approved(OrderKind.STOP_MARKET, symbol=SPOT, side=Side.SELL, trigger_ticks=5)
+    orders.place(stop, BTC_SPOT, NOW_MS)
+    told = body(orders.cancel(SPOT, MINE, NOW_MS, VenueOrderId("17")))
     assert told == {
         "category": "spot",
         "symbol": "BTCUSDT",

@@ -11,7 +11,14 @@ import pytest
 
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import OrderKind, OrderRole, Side, VenueOrderId
-from obiterm.venues.bybit import AccountRequests, Category, HttpRequest, OrderRequests, Signer
+from obiterm.venues.bybit import (
+    AccountRequests,
+    Category,
+    HttpRequest,
+    KnownOrders,
+    OrderRequests,
+    Signer,
+)
 from tests.unit.venues_bybit.payloads import (
     BTC,
     BTC_SPOT,
@@ -161,7 +168,10 @@ def test_ccxt_cancels_the_same_order(exchange: Exchange) -> None:
     exchange.cancel_order(ID, "BTC/USDT:USDT")
     assert_same(ORDERS.cancel(PERP, MINE, NOW_MS, ID), exchange.sent)
     exchange.cancel_order(ID, "BTC/USDT", {"trigger": True})
-    assert_same(ORDERS.cancel(SPOT, MINE, NOW_MS, ID, spot_stop=True), exchange.sent)
+    known = KnownOrders()
+    known.mark_spot_stop(MINE)
+    orders = OrderRequests(Signer(KEY), known=known)
+    assert_same(orders.cancel(SPOT, MINE, NOW_MS, ID), exchange.sent)
 
 
 def test_ccxt_amends_the_same_order(exchange: Exchange) -> None:

@@ -108,7 +108,16 @@ def test_cancel_all_tells_how_many(codec: RestCodec) -> None:
     assert outcome(codec, asked, answer({"success": "1"})).cancelled == 0
     assert outcome(codec, asked, answer({"list": None, "success": "1"})).cancelled == 0
     assert outcome(codec, asked, answer(None)).cancelled == 0
-    assert outcome(codec, asked, answer({}, 110001, "no orders")).events == []
+
+
+@pytest.mark.parametrize("what", [Ask.CANCEL_ALL, Ask.OPEN_ORDERS, Ask.EXECUTIONS])
+def test_a_refused_list_is_no_empty_list(codec: RestCodec, what: Ask) -> None:
+    asked = Asked(what, PERP)
+    for status, body in ((200, answer({}, 10016, "Server error")), (502, b"<html>")):
+        with pytest.raises(OutcomeUnknown):
+            outcome(codec, asked, body, status)
+    with pytest.raises(RetryLater):
+        outcome(codec, asked, answer({}, 10006, "Too many visits!"))
 
 
 def test_a_query_that_finds(codec: RestCodec) -> None:
@@ -125,6 +134,12 @@ def test_a_query_that_finds(codec: RestCodec) -> None:
 
 def test_t8_an_order_is_gone_only_when_the_history_says_so(codec: RestCodec) -> None:
     empty = answer({"list": [], "nextPageCursor": "", "category": "linear"})
+    other = answer({"list": [order_row(orderLinkId="other")], "category": "linear"})
+    assert not outcome(codec, QUERY, other).found
+    by_venue_id = Asked(Ask.QUERY, PERP)
+    [event] = outcome(codec, by_venue_id, other).events
+    assert isinstance(event, OrderReported)
+    assert event.client_id == "other"
     told = outcome(codec, QUERY, empty)
     assert (told.events, told.found) == ([], False)
     assert outcome(codec, HISTORY, empty).events == [OrderNotFound(PERP, MINE, AT)]
