@@ -11,8 +11,9 @@ from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.info import filters
 from obiterm.exchange.binance.orders import time_range
 from obiterm.exchange.binance.params import page
-from obiterm.exchange.binance.wire import ZERO, Json
+from obiterm.exchange.binance.wire import ZERO
 from obiterm.exchange.wire.keys import Credential
+from obiterm.exchange.wire.office import Json
 
 
 def _key(call: Call) -> Credential:

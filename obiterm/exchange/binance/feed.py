@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from obiterm.core.values import NS_PER_MS
 from obiterm.exchange.api import Candle, DepthDelta, Output, PublicTrade, Top, Verbatim
-from obiterm.exchange.binance import stream_messages as messages
 from obiterm.exchange.binance.backoffice import BackOffice
 from obiterm.exchange.binance.market import DayStats
-from obiterm.exchange.binance.stream_messages import DepthBatch
+from obiterm.exchange.binance.stream_messages import DepthBatch, Words
 from obiterm.exchange.binance.wire import Scale
 from obiterm.exchange.candles import INTERVALS_MS
 from obiterm.exchange.wire.hub import Hub
 from obiterm.exchange.wire.pump import BEAT_MS
 
 PARTIAL_LEVELS = (5, 10, 20)
-_SPEEDS = (("@100ms", 100), ("", 1000))
 
 
 class MarketFeed:
@@ -27,13 +25,18 @@ class MarketFeed:
     Nothing is generated for the ``recorded`` streams: a capture feeds them word for word.
     """
 
-    def __init__(self, office: BackOffice, hub: Hub, symbol: str, recorded: set[str]) -> None:
+    def __init__(
+        self, office: BackOffice, hub: Hub, symbol: str, recorded: set[str], words: Words
+    ) -> None:
         self._office = office
+        self._words = words
+        self._sent_ids: dict[str, int] = {}
+        """Last update id of the last message, by book stream."""
         self._hub = hub
         self._symbol = symbol
         self._name = symbol.lower()
         self._scale: Scale = office.scale(symbol)
-        self._batches = {f"{self._name}@depth{suffix}": DepthBatch() for suffix, _ in _SPEEDS}
+        self._batches = {f"{self._name}@depth{suffix}": DepthBatch() for suffix, _ in words.speeds}
         self._partial_ids: dict[str, int] = {}
         self._candles: dict[str, Candle] = {}
         self._touch = (0, 0, 0, 0)
@@ -47,7 +50,7 @@ class MarketFeed:
             if isinstance(output, Verbatim):
                 self._hub.publish(output.stream, output.text)
             elif isinstance(output, Top):
-                self._publish_top(output)
+                self._publish_top(output, now_ns)
             elif isinstance(output, DepthDelta):
                 self._collect(output)
                 book_moved = True
@@ -58,29 +61,29 @@ class MarketFeed:
             self._publish_aggregates(prints, now_ns)
         if book_moved:
             # A recording may hold the book and not its best prices.
-            self._publish_top(self._office.venue.top(self._symbol))
+            self._publish_top(self._office.venue.top(self._symbol), now_ns)
 
     def _free(self, stream: str) -> bool:
         return self._hub.wanted(stream) and stream not in self._recorded
 
-    def _publish_top(self, top: Top) -> None:
+    def _publish_top(self, top: Top, now_ns: int) -> None:
         stream = f"{self._name}@bookTicker"
         touch = (top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots)
         if self._free(stream) and touch != self._touch:
             self._touch = touch
-            self._hub.publish(stream, messages.book_ticker(top, self._scale))
+            self._hub.publish(stream, self._words.book_ticker(top, self._scale, now_ns))
 
     def _publish_trade(self, print_: PublicTrade, now_ns: int) -> None:
         stream = f"{self._name}@trade"
         if self._free(stream):
-            self._hub.publish(stream, messages.trade(print_, self._scale, now_ns))
+            self._hub.publish(stream, self._words.trade(print_, self._scale, now_ns))
 
     def _publish_aggregates(self, prints: list[PublicTrade], now_ns: int) -> None:
         rows = self._office.tapes[self._symbol].add(prints)
         stream = f"{self._name}@aggTrade"
         if self._free(stream):
             for row in rows:
-                self._hub.publish(stream, messages.agg_trade(row, self._scale, now_ns))
+                self._hub.publish(stream, self._words.agg_trade(row, self._scale, now_ns))
 
     def _collect(self, delta: DepthDelta) -> None:
         for stream, batch in self._batches.items():
@@ -89,21 +92,25 @@ class MarketFeed:
 
     def beat(self, beat: int, now_ns: int) -> None:
         """Publish what is due at the ``beat``-th tenth of a second of the clock."""
-        for suffix, every_ms in _SPEEDS:
-            if beat % (every_ms // BEAT_MS) == 0:
+        for suffix, every_ms in self._words.speeds:
+            if _is_due(beat, every_ms):
                 self._flush_depth(f"{self._name}@depth{suffix}", now_ns)
-                self._publish_partial(suffix)
+                self._publish_partial(suffix, now_ns)
         if beat % 10 == 0:
             self._publish_statistics(now_ns)
-            self._publish_candles(now_ns, final_only=beat % 20 != 0)
+        candle_is_due = _is_due(beat, self._words.candle_every_ms)
+        if candle_is_due or beat % 10 == 0:
+            self._publish_candles(now_ns, final_only=not candle_is_due)
 
     def _flush_depth(self, stream: str, now_ns: int) -> None:
         batch = self._batches[stream]
         if batch.first_id:
             self._batches[stream] = DepthBatch()
-            self._hub.publish(stream, batch.message(self._scale, now_ns))
+            previous_id = self._sent_ids.get(stream, batch.first_id - 1)
+            self._sent_ids[stream] = batch.last_id
+            self._hub.publish(stream, self._words.depth(batch, previous_id, self._scale, now_ns))
 
-    def _publish_partial(self, suffix: str) -> None:
+    def _publish_partial(self, suffix: str, now_ns: int) -> None:
         for levels in PARTIAL_LEVELS:
             stream = f"{self._name}@depth{levels}{suffix}"
             if not self._free(stream):
@@ -111,10 +118,15 @@ class MarketFeed:
             last_id, bids, asks = self._office.venue.peek(self._symbol, levels)
             if self._partial_ids.get(stream) != last_id:
                 self._partial_ids[stream] = last_id
-                self._hub.publish(stream, messages.partial_depth(last_id, bids, asks, self._scale))
+                self._hub.publish(
+                    stream, self._words.partial_depth(last_id, bids, asks, self._scale, now_ns)
+                )
 
     def _publish_statistics(self, now_ns: int) -> None:
-        for stream, write in (("ticker", messages.ticker), ("miniTicker", messages.mini_ticker)):
+        for stream, write in (
+            ("ticker", self._words.ticker),
+            ("miniTicker", self._words.mini_ticker),
+        ):
             name = f"{self._name}@{stream}"
             if self._free(name):
                 self._hub.publish(name, write(DayStats(self._office, self._symbol), now_ns))
@@ -137,20 +149,23 @@ class MarketFeed:
                 if candle.open_ms >= shown.open_ms:
                     self._hub.publish(
                         stream,
-                        messages.kline(candle, self._scale, interval, now_ns, closed=True),
+                        self._words.kline(candle, self._scale, interval, now_ns, closed=True),
                     )
         if not final_only:
             self._hub.publish(
-                stream, messages.kline(current, self._scale, interval, now_ns, closed=False)
+                stream, self._words.kline(current, self._scale, interval, now_ns, closed=False)
             )
 
 
 class Feeds:
     """The feeds of every market; a sink of the back office."""
 
-    def __init__(self, office: BackOffice, hub: Hub, recorded: set[str]) -> None:
+    def __init__(
+        self, office: BackOffice, hub: Hub, recorded: set[str], words: Words | None = None
+    ) -> None:
+        written = words or Words()
         self.by_symbol = {
-            symbol: MarketFeed(office, hub, symbol, recorded) for symbol in office.scales
+            symbol: MarketFeed(office, hub, symbol, recorded, written) for symbol in office.scales
         }
 
     def take(self, outputs: list[Output], now_ns: int) -> None:
@@ -167,6 +182,12 @@ class Feeds:
         beat = now_ns // (BEAT_MS * NS_PER_MS)
         for feed in self.by_symbol.values():
             feed.beat(beat, now_ns)
+
+
+def _is_due(beat: int, every_ms: int) -> bool:
+    """Tell whether a multiple of ``every_ms`` lies in this tenth of a second."""
+    now_ms = beat * BEAT_MS
+    return now_ms // every_ms != (now_ms - BEAT_MS) // every_ms
 
 
 def _symbol_of(output: Output) -> str:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-
-import msgspec
+from dataclasses import dataclass
+from typing import Generic
 
 from obiterm.core.values import NS_PER_MS
 from obiterm.exchange.api import Refusal
 from obiterm.exchange.binance import errors
 from obiterm.exchange.binance.auth import KeyRing, Stamp
-from obiterm.exchange.binance.backoffice import BackOffice, Call
+from obiterm.exchange.binance.backoffice import Call
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.fault_words import status_error
-from obiterm.exchange.binance.operations import COMMON_PARAMS, Operation
+from obiterm.exchange.binance.operation import COMMON_PARAMS, OfficeT, Operation
 from obiterm.exchange.binance.params import Params
 from obiterm.exchange.wire.faults import FaultKind, Faults
 from obiterm.exchange.wire.keys import Credential
@@ -28,32 +28,45 @@ class ReplyDropped(Exception):
     """The request acted, but its answer is lost (a fault that somebody asked for)."""
 
 
-class Asked(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[OfficeT]):
     """A request as it arrived."""
 
-    operation: Operation
+    operation: Operation[OfficeT]
     params: Params
     address: str
     labels: tuple[str, ...]
     """Names by which faults may hit it."""
     authenticate: Callable[[Params], Credential]
     """Return the key that signed, or raise ``ApiError``; called for signed operations only."""
+    api_key: str | None = None
+    """The key as it was told, for operations that want no signature."""
     session: object = None
 
 
-class Gateway:
-    """Runs operations under the venue's rules."""
+class Gateway(Generic[OfficeT]):
+    """Runs operations under the venue's rules.
 
-    def __init__(self, office: BackOffice, keys: KeyRing, faults: Faults) -> None:
+    ``explain`` turns the core's reason for a refusal into the venue's code and words.
+    """
+
+    def __init__(
+        self,
+        office: OfficeT,
+        keys: KeyRing,
+        faults: Faults,
+        explain: Callable[[Refusal], ApiError] = errors.from_refusal,
+    ) -> None:
         self.office = office
         self.keys = keys
         self.faults = faults
+        self._explain = explain
 
     def now_ns(self) -> int:
         """Return the exchange's clock as callers see it."""
         return self.office.clock_ns()
 
-    async def perform(self, asked: Asked) -> tuple[object, Credential | None]:
+    async def perform(self, asked: Asked[OfficeT]) -> tuple[object, Credential | None]:
         """Run one request and return its result and the key that signed it.
 
         Raises ``ApiError`` for a refusal, ``ReplyDropped`` when a fault eats the answer.
@@ -69,6 +82,8 @@ class Gateway:
             stamp.check(self.now_ns())
             if operation.order_call and not credential.may_trade:
                 raise errors.no_permission()
+        elif operation.keyed:
+            credential = self.keys.find(asked.api_key)
         delay = self.faults.take(FaultKind.DELAY, labels, self.now_ns())
         if delay is not None and delay.when != "reply":
             await asyncio.sleep(delay.ms / 1000)
@@ -95,7 +110,7 @@ class Gateway:
             raise ReplyDropped
         return result, credential
 
-    def _act(self, asked: Asked, credential: Credential | None) -> object:
+    def _act(self, asked: Asked[OfficeT], credential: Credential | None) -> object:
         operation = asked.operation
         asked.params.check_known(operation.known | COMMON_PARAMS)
         now_ns = self.office.market_ns()
@@ -111,7 +126,7 @@ class Gateway:
             if counts is not None and not operation.counted_always:
                 counts.give_back(operation.new_orders)
             if isinstance(refused, Refusal):
-                raise errors.from_refusal(refused) from refused
+                raise self._explain(refused) from refused
             raise
         finally:
             self.office.flush(now_ns)

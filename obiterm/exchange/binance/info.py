@@ -9,7 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from obiterm.exchange.api import MarketSpec, Stp
-from obiterm.exchange.binance.wire import KINDS, Json, Scale, amount
+from obiterm.exchange.binance.wire import KINDS, Scale, amount
+from obiterm.exchange.wire.office import Json
 
 
 def market_info(spec: MarketSpec) -> Json:

@@ -22,7 +22,12 @@ class LimitOptions(msgspec.Struct, frozen=True):
     weight_per_minute: int = 6000
     orders_per_10s: int = 100
     orders_per_day: int = 160_000
+    """0: there is no such limit."""
+    orders_per_minute: int = 0
+    fill_gives_back: bool = True
+    """The first fill of an order gives its count back (spot)."""
     raw_per_5min: int = 300_000
+    """0: there is no such limit."""
     abuse_before_ban: int = 20
     """Requests over the limit inside one minute before the address is banned (HTTP 418)."""
     ban_s: int = 120
@@ -80,7 +85,7 @@ class Address:
             raise self._ban_error(now_ns)
         self._raw.roll(now_ns)
         self._raw.used += 1
-        if self._raw.used > self._raw.limit:
+        if 0 < self._raw.limit < self._raw.used:
             raise self._over(
                 f"Too many requests; current limit is {self._raw.limit} requests per 5 MINUTE. "
                 "Please use WebSocket Streams for live updates to avoid polling the API.",
@@ -136,35 +141,60 @@ class Address:
         )
 
 
+class OrderSpan(msgspec.Struct, frozen=True):
+    """A span over which orders are counted, in the venue's spellings."""
+
+    length_s: int
+    number: int
+    interval: str
+    header: str
+
+
+_TEN_SECONDS = OrderSpan(10, 10, "SECOND", "10S")
+_MINUTE = OrderSpan(60, 1, "MINUTE", "1M")
+_DAY = OrderSpan(86400, 1, "DAY", "1D")
+
+
+def _spans(options: LimitOptions) -> list[tuple[OrderSpan, int]]:
+    spans = [(_TEN_SECONDS, options.orders_per_10s)]
+    if options.orders_per_minute:
+        spans.append((_MINUTE, options.orders_per_minute))
+    if options.orders_per_day:
+        spans.append((_DAY, options.orders_per_day))
+    return spans
+
+
 class OrderCounts:
-    """Unfilled orders of one account; the first fill of an order gives its count back."""
+    """New orders of one account; on spot the first fill of an order gives its count back."""
 
     def __init__(self, options: LimitOptions) -> None:
-        self.ten_seconds = Window(options.orders_per_10s, 10)
-        self.day = Window(options.orders_per_day, 86400)
+        self._windows = [(span, Window(most, span.length_s)) for span, most in _spans(options)]
+        self._gives_back = options.fill_gives_back
         self._unfilled: set[int] = set()
 
     def admit(self, count: int, now_ns: int) -> None:
         """Count new orders, or refuse with 429 and -1015."""
-        for window, words in ((self.ten_seconds, "10 SECOND"), (self.day, "1 DAY")):
+        for span, window in self._windows:
             if window.roll(now_ns) + count > window.limit:
                 raise ApiError(
                     429,
                     -1015,
-                    f"Too many new orders; current limit is {window.limit} orders per {words}.",
+                    f"Too many new orders; current limit is {window.limit} orders per "
+                    f"{span.number} {span.interval}.",
                     retry_after_s=window.rest_s(now_ns),
                 )
-        self.ten_seconds.used += count
-        self.day.used += count
+        for _, window in self._windows:
+            window.used += count
 
     def give_back(self, count: int) -> None:
         """Return counts of orders that never reached the book."""
-        self.ten_seconds.used = max(0, self.ten_seconds.used - count)
-        self.day.used = max(0, self.day.used - count)
+        for _, window in self._windows:
+            window.used = max(0, window.used - count)
 
     def accepted(self, order_ids: Iterable[int]) -> None:
         """Remember orders whose first fill gives a count back."""
-        self._unfilled.update(order_ids)
+        if self._gives_back:
+            self._unfilled.update(order_ids)
 
     def filled(self, order_id: int) -> None:
         """Give back the count of an order at its first fill."""
@@ -176,9 +206,23 @@ class OrderCounts:
         """Forget an order that ended without a fill; its count stays used."""
         self._unfilled.discard(order_id)
 
-    def roll(self, now_ns: int) -> tuple[int, int]:
-        """Return the counts of the current ten seconds and of the current day."""
-        return self.ten_seconds.roll(now_ns), self.day.roll(now_ns)
+    def roll(self, now_ns: int) -> tuple[int, ...]:
+        """Return the counts of the current spans, the shortest first."""
+        return tuple(window.roll(now_ns) for _, window in self._windows)
+
+    def headers(self, now_ns: int) -> dict[str, str]:
+        """Return the counts as replies tell them."""
+        return {
+            f"X-MBX-ORDER-COUNT-{span.header}": str(window.roll(now_ns))
+            for span, window in self._windows
+        }
+
+    def rules(self, now_ns: int) -> list[dict[str, object]]:
+        """Return the counts with their limits."""
+        return [
+            _rule("ORDERS", span.interval, span.number, window.limit, window.roll(now_ns))
+            for span, window in self._windows
+        ]
 
 
 class Limits:
@@ -206,21 +250,18 @@ class Limits:
     def rules(self) -> list[dict[str, object]]:
         """Return ``rateLimits`` of ``exchangeInfo``."""
         options = self.options
+        raw = []
+        if options.raw_per_5min:
+            raw.append(_rule("RAW_REQUESTS", "MINUTE", 5, options.raw_per_5min))
         return [
             _rule("REQUEST_WEIGHT", "MINUTE", 1, options.weight_per_minute),
-            _rule("ORDERS", "SECOND", 10, options.orders_per_10s),
-            _rule("ORDERS", "DAY", 1, options.orders_per_day),
-            _rule("RAW_REQUESTS", "MINUTE", 5, options.raw_per_5min),
+            *(_rule("ORDERS", span.interval, span.number, most) for span, most in _spans(options)),
+            *raw,
         ]
 
     def order_rules(self, account: str, now_ns: int) -> list[dict[str, object]]:
         """Return the order counts with their limits, as queries and replies tell them."""
-        ten_seconds, day = self.orders(account).roll(now_ns)
-        options = self.options
-        return [
-            _rule("ORDERS", "SECOND", 10, options.orders_per_10s, ten_seconds),
-            _rule("ORDERS", "DAY", 1, options.orders_per_day, day),
-        ]
+        return self.orders(account).rules(now_ns)
 
     def weight_rule(self, address: str, now_ns: int) -> dict[str, object]:
         """Return the used weight with its limit."""

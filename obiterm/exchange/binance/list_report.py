@@ -5,7 +5,7 @@ from __future__ import annotations
 from obiterm.exchange.api import Order, OrderList
 from obiterm.exchange.binance import wire
 from obiterm.exchange.binance.backoffice import BackOffice
-from obiterm.exchange.binance.wire import Json
+from obiterm.exchange.wire.office import Json
 
 
 def legs(office: BackOffice, order_list: OrderList) -> list[Order]:

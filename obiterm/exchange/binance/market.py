@@ -11,8 +11,9 @@ from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.info import market_info
 from obiterm.exchange.binance.params import Params, page
-from obiterm.exchange.binance.wire import Json, Scale
+from obiterm.exchange.binance.wire import Scale
 from obiterm.exchange.candles import INTERVALS_MS, MINUTE_MS
+from obiterm.exchange.wire.office import Json
 
 DAY_CANDLES = 1440
 MAX_DEPTH = 5000

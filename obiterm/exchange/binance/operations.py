@@ -7,58 +7,30 @@ when it succeeds (binance.md §5).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from obiterm.exchange.binance import account, market, order_lists, orders
 from obiterm.exchange.binance.backoffice import BackOffice, Call
+from obiterm.exchange.binance.operation import Operation, Weight, cost, fixed
 from obiterm.exchange.binance.order_lists import OCO_PARAMS
 from obiterm.exchange.binance.order_request import ORDER_PARAMS
 from obiterm.exchange.binance.params import Params
 
-COMMON_PARAMS = frozenset({"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits"})
-
 Handler = Callable[[BackOffice, Call], object]
-Weight = Callable[[Params], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that the exchange does when asked."""
-
-    name: str
-    """Method name of the WebSocket API, or a name of its own for what only REST has."""
-    handler: Handler
-    weight: Weight
-    known: frozenset[str] = frozenset()
-    """Parameters that it reads beside the common ones."""
-    signed: bool = False
-    order_call: bool = False
-    new_orders: int = 0
-    """How much it adds to the account's order counts."""
-    counted_always: bool = False
-    """The order counts even when the call fails (cancel-replace)."""
-    tells_orders: bool = False
-    """Its WebSocket API reply carries the order counts."""
+def _open(name: str, handler: Handler, weight: int | Weight, *known: str) -> Operation[BackOffice]:
+    return Operation(name, handler, cost(weight), frozenset(known))
 
 
-def fixed(weight: int) -> Weight:
-    """Cost the same whatever is asked."""
-    return lambda _: weight
-
-
-def _open(name: str, handler: Handler, weight: int | Weight, *known: str) -> Operation:
-    cost = fixed(weight) if isinstance(weight, int) else weight
-    return Operation(name, handler, cost, frozenset(known))
-
-
-def _signed(name: str, handler: Handler, weight: int | Weight, *known: str) -> Operation:
-    cost = fixed(weight) if isinstance(weight, int) else weight
-    return Operation(name, handler, cost, frozenset(known), signed=True)
+def _signed(
+    name: str, handler: Handler, weight: int | Weight, *known: str
+) -> Operation[BackOffice]:
+    return Operation(name, handler, cost(weight), frozenset(known), signed=True)
 
 
 def _order(
     name: str, handler: Handler, known: frozenset[str], *, adds: int = 0, always: bool = False
-) -> Operation:
+) -> Operation[BackOffice]:
     return Operation(
         name,
         handler,
@@ -97,7 +69,7 @@ _REPLACE_PARAMS = ORDER_PARAMS | {
 }
 _SPANS = ("startTime", "endTime", "limit")
 
-_ALL: tuple[Operation, ...] = (
+_ALL: tuple[Operation[BackOffice], ...] = (
     _open("ping", market.ping, 1),
     _open("time", market.server_time, 1),
     _open(
@@ -155,7 +127,7 @@ _ALL: tuple[Operation, ...] = (
     _signed("margin.pairs", account.no_margin_pairs, 1, "symbol"),
     _open("userDataStream.start", account.user_stream_gone, 2, "listenKey"),
 )
-OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _ALL}
+OPERATIONS: dict[str, Operation[BackOffice]] = {operation.name: operation for operation in _ALL}
 
 _REST_ONLY = frozenset(
     {
@@ -166,7 +138,7 @@ _REST_ONLY = frozenset(
         "userDataStream.start",
     }
 )
-WS_METHODS: dict[str, Operation] = {
+WS_METHODS: dict[str, Operation[BackOffice]] = {
     name: operation for name, operation in OPERATIONS.items() if name not in _REST_ONLY
 }
 
@@ -211,6 +183,6 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("PUT", "/api/v3/userDataStream", "userDataStream.start"),
     ("DELETE", "/api/v3/userDataStream", "userDataStream.start"),
 )
-ROUTES: dict[tuple[str, str], Operation] = {
+ROUTES: dict[tuple[str, str], Operation[BackOffice]] = {
     (method, path): OPERATIONS[name] for method, path, name in _ROUTES
 }

@@ -21,7 +21,8 @@ from obiterm.exchange.binance.order_request import (
     to_ticks,
 )
 from obiterm.exchange.binance.params import Params, page
-from obiterm.exchange.binance.wire import Json, Scale
+from obiterm.exchange.binance.wire import Scale
+from obiterm.exchange.wire.office import Json
 
 _STOPS = frozenset({Kind.STOP_MARKET, Kind.STOP_LIMIT})
 _LEG_PARAMS = (

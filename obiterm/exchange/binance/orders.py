@@ -17,7 +17,8 @@ from obiterm.exchange.binance.order_request import (
     read_resp_type,
 )
 from obiterm.exchange.binance.params import Params, page
-from obiterm.exchange.binance.wire import Extras, Json
+from obiterm.exchange.binance.wire import Extras
+from obiterm.exchange.wire.office import Json
 
 DAY_MS = 86_400_000
 

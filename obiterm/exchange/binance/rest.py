@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Generic
 
 import msgspec
 from aiohttp import web
@@ -12,7 +14,7 @@ from obiterm.exchange.binance import errors
 from obiterm.exchange.binance.auth import rest_payload
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.gateway import Asked, Gateway, ReplyDropped
-from obiterm.exchange.binance.operations import ROUTES, Operation
+from obiterm.exchange.binance.operation import OfficeT, Operation
 from obiterm.exchange.binance.params import Params, parse_form
 from obiterm.exchange.wire.keys import Credential
 
@@ -20,17 +22,23 @@ DROPPED_REPLY_S = 60.0
 _JSON = "application/json"
 
 
-class RestSide:
-    """Answers ``/api/v3`` and ``/sapi/v1``."""
+class RestSide(Generic[OfficeT]):
+    """Answers by method and path."""
 
-    def __init__(self, gateway: Gateway, closing: asyncio.Event) -> None:
+    def __init__(
+        self,
+        gateway: Gateway[OfficeT],
+        routes: Mapping[tuple[str, str], Operation[OfficeT]],
+        closing: asyncio.Event,
+    ) -> None:
         self._gateway = gateway
+        self._routes = routes
         self._closing = closing
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         path, _, query = request.raw_path.partition("?")
-        operation = ROUTES.get((request.method, path))
+        operation = self._routes.get((request.method, path))
         address = request.remote or ""
         if operation is None:
             return self._refusal(ApiError(404, -1000, "No such path or method."), address)
@@ -50,7 +58,9 @@ class RestSide:
             body=msgspec.json.encode(result), content_type=_JSON, charset="UTF-8", headers=headers
         )
 
-    def _asked(self, request: web.Request, operation: Operation, query: str, body: str) -> Asked:
+    def _asked(
+        self, request: web.Request, operation: Operation[OfficeT], query: str, body: str
+    ) -> Asked[OfficeT]:
         def authenticate(params: Params) -> Credential:
             credential = self._gateway.keys.find(request.headers.get("X-MBX-APIKEY"))
             params.need("timestamp")
@@ -68,6 +78,7 @@ class RestSide:
             address=request.remote or "",
             labels=(operation.name, f"{request.method} {path}", path),
             authenticate=authenticate,
+            api_key=request.headers.get("X-MBX-APIKEY"),
         )
 
     def _headers(self, address: str) -> dict[str, str]:
@@ -77,8 +88,7 @@ class RestSide:
 
     def _order_headers(self, credential: Credential) -> dict[str, str]:
         counts = self._gateway.office.limits.orders(credential.account)
-        ten_seconds, day = counts.roll(self._gateway.now_ns())
-        return {"X-MBX-ORDER-COUNT-10S": str(ten_seconds), "X-MBX-ORDER-COUNT-1D": str(day)}
+        return counts.headers(self._gateway.now_ns())
 
     def _refusal(self, error: ApiError, address: str) -> web.Response:
         headers = self._headers(address)

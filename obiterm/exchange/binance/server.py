@@ -11,7 +11,9 @@ from obiterm.exchange.binance.backoffice import BackOffice
 from obiterm.exchange.binance.feed import Feeds
 from obiterm.exchange.binance.gateway import Gateway
 from obiterm.exchange.binance.limits import LimitOptions, Limits
+from obiterm.exchange.binance.operations import ROUTES
 from obiterm.exchange.binance.rest import RestSide
+from obiterm.exchange.binance.sessions import METHODS
 from obiterm.exchange.binance.stream_messages import encode
 from obiterm.exchange.binance.streams import StreamSide
 from obiterm.exchange.binance.user_streams import UserStreams
@@ -23,6 +25,8 @@ from obiterm.exchange.wire.hub import Hub
 from obiterm.exchange.wire.office import Json
 from obiterm.exchange.wire.options import Addresses
 from obiterm.exchange.wire.sockets import Outbox
+
+CONNECT_WEIGHT = 2
 
 
 class BinanceExchange(WireExchange):
@@ -49,9 +53,11 @@ class BinanceExchange(WireExchange):
         self.user_streams = UserStreams(office, faults)
         office.sinks += [self.user_streams.take, self.feeds.take]
         gateway = Gateway(office, keys, faults)
-        self.rest = RestSide(gateway, self.closing)
+        self.rest = RestSide(gateway, ROUTES, self.closing)
         self.streams = StreamSide(self.hub, counters)
-        self.ws_api = WsApiSide(gateway, self.user_streams)
+        self.ws_api = WsApiSide(
+            gateway, METHODS, self.user_streams.connections, connect_weight=CONNECT_WEIGHT
+        )
 
     async def dispatch(self, request: web.Request) -> web.StreamResponse:
         """Pass a request to the side that its path names."""

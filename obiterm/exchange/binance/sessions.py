@@ -5,10 +5,11 @@ from __future__ import annotations
 from obiterm.exchange.binance import wire
 from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError
-from obiterm.exchange.binance.operations import WS_METHODS, Operation, fixed
+from obiterm.exchange.binance.operation import Operation, fixed
+from obiterm.exchange.binance.operations import WS_METHODS
 from obiterm.exchange.binance.user_streams import Subscriptions
-from obiterm.exchange.binance.wire import Json
 from obiterm.exchange.wire.keys import Credential
+from obiterm.exchange.wire.office import Json
 
 
 class Session:
@@ -89,7 +90,7 @@ def unsubscribe(office: BackOffice, call: Call) -> Json:
     return {}
 
 
-_TABLE: tuple[Operation, ...] = (
+_TABLE: tuple[Operation[BackOffice], ...] = (
     Operation("session.logon", logon, fixed(2), signed=True),
     Operation("session.status", session_status, fixed(2)),
     Operation("session.logout", logout, fixed(2)),
@@ -98,4 +99,6 @@ _TABLE: tuple[Operation, ...] = (
     Operation("userDataStream.subscribe.signature", subscribe_signature, fixed(2), signed=True),
     Operation("userDataStream.unsubscribe", unsubscribe, fixed(2), frozenset({"subscriptionId"})),
 )
-METHODS: dict[str, Operation] = WS_METHODS | {operation.name: operation for operation in _TABLE}
+METHODS: dict[str, Operation[BackOffice]] = WS_METHODS | {
+    operation.name: operation for operation in _TABLE
+}

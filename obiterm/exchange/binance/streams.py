@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from urllib.parse import unquote
 
 import msgspec
@@ -26,16 +27,26 @@ class StreamRequest(msgspec.Struct):
 
 
 class StreamSide:
-    """Serves market streams."""
+    """Serves market streams.
 
-    def __init__(self, hub: Hub, limits: Limits) -> None:
+    ``may_carry`` tells whether a connection on this path hears a stream; one that it does
+    not is acknowledged all the same, and silent.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        limits: Limits,
+        may_carry: Callable[[str, str], bool] = lambda path, name: True,
+    ) -> None:
         self._hub = hub
         self._limits = limits
+        self._may_carry = may_carry
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
         path, _, query = request.raw_path.partition("?")
-        combined = path.startswith("/stream")
+        combined = "stream" in path.split("/")[1:3]
         options = self._limits.options
         try:
             self._limits.address(request.remote or "").admit_connect(time.time_ns())
@@ -45,16 +56,22 @@ class StreamSide:
         listener = Listener(client.outbox, combined=combined)
         self._hub.join(listener)
         names = _names_in_query(query) if combined else _names_in_path(path)
-        for name in names[:MAX_STREAMS]:
-            self._hub.subscribe(listener, name)
+        self._subscribe(listener, path, names[:MAX_STREAMS])
         try:
             async for text in client.texts():
-                client.outbox.send(msgspec.json.encode(self._answer(listener, text)))
+                client.outbox.send(msgspec.json.encode(self._answer(listener, path, text)))
         finally:
             self._hub.leave(listener)
         return client.socket
 
-    def _answer(self, listener: Listener, text: str) -> dict[str, object]:
+    def _subscribe(self, listener: Listener, path: str, names: list[str]) -> None:
+        for name in names:
+            if self._may_carry(path, name):
+                self._hub.subscribe(listener, name)
+            else:
+                listener.streams[name] = None
+
+    def _answer(self, listener: Listener, path: str, text: str) -> dict[str, object]:
         try:
             asked = msgspec.json.decode(text, type=StreamRequest)
         except msgspec.DecodeError as error:
@@ -63,7 +80,7 @@ class StreamSide:
             names = [name for name in asked.params if isinstance(name, str)]
             if len(names) != len(asked.params) or not names:
                 return _refusal(2, "Invalid request: params must be an array of strings", asked.id)
-            return self._change(listener, asked, names)
+            return self._change(listener, path, asked, names)
         if asked.method == "LIST_SUBSCRIPTIONS":
             return {"result": list(listener.streams), "id": asked.id}
         if asked.method == "SET_PROPERTY":
@@ -77,7 +94,7 @@ class StreamSide:
         return _refusal(2, words, asked.id)
 
     def _change(
-        self, listener: Listener, asked: StreamRequest, names: list[str]
+        self, listener: Listener, path: str, asked: StreamRequest, names: list[str]
     ) -> dict[str, object]:
         if asked.method == "UNSUBSCRIBE":
             for name in names:
@@ -85,8 +102,7 @@ class StreamSide:
         else:
             if len(listener.streams.keys() | set(names)) > MAX_STREAMS:
                 return _refusal(2, "Invalid request: too many streams", asked.id)
-            for name in names:
-                self._hub.subscribe(listener, name)
+            self._subscribe(listener, path, names)
         return {"result": None, "id": asked.id}
 
 
@@ -105,7 +121,8 @@ def _refusal(code: int, msg: str, request_id: RequestId) -> dict[str, object]:
 
 
 def _names_in_path(path: str) -> list[str]:
-    return [unquote(name) for name in path.split("/")[2:] if name]
+    _, _, names = path.partition("/ws")
+    return [unquote(name) for name in names.split("/") if name]
 
 
 def _names_in_query(query: str) -> list[str]:

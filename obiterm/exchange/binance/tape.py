@@ -9,7 +9,8 @@ import msgspec
 
 from obiterm.core.values import Side
 from obiterm.exchange.api import PublicTrade
-from obiterm.exchange.binance.wire import Json, Scale, ms
+from obiterm.exchange.binance.wire import Scale, ms
+from obiterm.exchange.wire.office import Json
 
 KEPT = 10_000
 

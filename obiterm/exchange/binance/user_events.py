@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from obiterm.exchange.api import BalanceUpdate, ListUpdate, OrderUpdate
-from obiterm.exchange.binance.wire import TYPE_NAMES, ZERO, Extras, Json, Scale, amount, ms
+from obiterm.exchange.binance.wire import TYPE_NAMES, ZERO, Extras, Scale, amount, ms
+from obiterm.exchange.wire.office import Json
 
 
 def execution_report(update: OrderUpdate, scale: Scale, extras: Extras, now_ns: int) -> Json:

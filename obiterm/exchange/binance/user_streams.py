@@ -10,8 +10,8 @@ from obiterm.exchange.api import BalanceUpdate, ListUpdate, OrderUpdate, Output
 from obiterm.exchange.binance import user_events
 from obiterm.exchange.binance.backoffice import BackOffice
 from obiterm.exchange.binance.errors import ApiError
-from obiterm.exchange.binance.wire import Json
 from obiterm.exchange.wire.faults import FaultKind, Faults
+from obiterm.exchange.wire.office import Json
 from obiterm.exchange.wire.sockets import Outbox
 
 MAX_LIVE = 1000

@@ -8,11 +8,10 @@ import msgspec
 
 from obiterm.core.values import NS_PER_MS, Side
 from obiterm.exchange.api import Candle, Fill, Kind, MarketSpec, Order, PublicTrade
-
-Json = dict[str, object]
+from obiterm.exchange.wire.office import Json
 
 PLACES = 8
-_UNIT = 10**PLACES
+_UNITS = tuple(10**places for places in range(PLACES + 1))
 ZERO = "0.00000000"
 
 TYPE_NAMES: dict[Kind, str] = {
@@ -43,24 +42,29 @@ class Scale:
     Whole-number arithmetic: one price or size costs well under a microsecond.
     """
 
-    __slots__ = ("_lot", "_tick", "lot_size", "spec", "tick_size")
+    __slots__ = ("_lot", "_places", "_tick", "lot_size", "spec", "tick_size")
 
-    def __init__(self, spec: MarketSpec) -> None:
+    def __init__(
+        self, spec: MarketSpec, price_places: int = PLACES, size_places: int = PLACES
+    ) -> None:
         self.spec = spec
         self.tick_size = spec.tick_size
         self.lot_size = spec.lot_size
-        self._tick = int(spec.tick_size * _UNIT)
-        self._lot = int(spec.lot_size * _UNIT)
+        self._places = price_places, size_places
+        self._tick = int(spec.tick_size.scaleb(price_places))
+        self._lot = int(spec.lot_size.scaleb(size_places))
 
     def price(self, ticks: int) -> str:
         """Write a price."""
-        whole, rest = divmod(ticks * self._tick, _UNIT)
-        return f"{whole}.{rest:08d}"
+        places = self._places[0]
+        whole, rest = divmod(ticks * self._tick, _UNITS[places])
+        return f"{whole}.{rest:0{places}d}" if places else str(whole)
 
     def size(self, lots: int) -> str:
         """Write a base quantity."""
-        whole, rest = divmod(lots * self._lot, _UNIT)
-        return f"{whole}.{rest:08d}"
+        places = self._places[1]
+        whole, rest = divmod(lots * self._lot, _UNITS[places])
+        return f"{whole}.{rest:0{places}d}" if places else str(whole)
 
     def quote(self, ticks: int, lots: int) -> str:
         """Write price x quantity."""

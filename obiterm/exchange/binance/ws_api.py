@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Generic
 
 import msgspec
 from aiohttp import web
@@ -12,15 +13,15 @@ from obiterm.exchange.binance import errors
 from obiterm.exchange.binance.auth import object_payload
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.gateway import Asked, Gateway, ReplyDropped, retry_after_ms
-from obiterm.exchange.binance.operations import Operation
+from obiterm.exchange.binance.operation import OfficeT, Operation
 from obiterm.exchange.binance.params import Params, parse_object
-from obiterm.exchange.binance.sessions import METHODS, Session
-from obiterm.exchange.binance.user_streams import Subscriptions, UserStreams
-from obiterm.exchange.binance.wire import Json, ms
+from obiterm.exchange.binance.sessions import Session
+from obiterm.exchange.binance.user_streams import Subscriptions
+from obiterm.exchange.binance.wire import ms
 from obiterm.exchange.wire.keys import Credential
+from obiterm.exchange.wire.office import Json
 from obiterm.exchange.wire.sockets import ClientSocket
 
-CONNECT_WEIGHT = 2
 MAX_ID_LENGTH = 36
 RequestId = int | str | None
 
@@ -33,12 +34,24 @@ class WireRequest(msgspec.Struct):
     params: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
 
 
-class WsApiSide:
-    """Serves the WebSocket API."""
+class WsApiSide(Generic[OfficeT]):
+    """Serves the WebSocket API.
 
-    def __init__(self, gateway: Gateway, user_streams: UserStreams) -> None:
+    ``connections`` is where the sockets that may carry account events are kept.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway[OfficeT],
+        methods: Mapping[str, Operation[OfficeT]],
+        connections: dict[Subscriptions, None],
+        *,
+        connect_weight: int,
+    ) -> None:
         self._gateway = gateway
-        self._user_streams = user_streams
+        self._methods = methods
+        self._connections = connections
+        self._connect_weight = connect_weight
         self.clients: dict[ClientSocket, Session] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -47,7 +60,7 @@ class WsApiSide:
         try:
             counters = limits.address(address)
             counters.admit_connect(self._gateway.now_ns())
-            counters.admit(CONNECT_WEIGHT, self._gateway.now_ns())
+            counters.admit(self._connect_weight, self._gateway.now_ns())
         except ApiError as error:
             return web.json_response(error.body(), status=error.status)
         # Request weight bounds this socket, not a count of frames.
@@ -56,7 +69,7 @@ class WsApiSide:
         session = Session(subscriptions, self._gateway.now_ns())
         session.return_rate_limits = request.query.get("returnRateLimits") != "false"
         self.clients[client] = session
-        self._user_streams.connections[subscriptions] = None
+        self._connections[subscriptions] = None
         try:
             async with asyncio.TaskGroup() as running:
                 async for text in client.texts():
@@ -67,7 +80,7 @@ class WsApiSide:
                     else:
                         await serving
         finally:
-            self._user_streams.connections.pop(subscriptions, None)
+            self._connections.pop(subscriptions, None)
             self.clients.pop(client, None)
         return client.socket
 
@@ -86,7 +99,7 @@ class WsApiSide:
         client.outbox.send(msgspec.json.encode(reply))
 
     async def _perform(self, session: Session, address: str, wire: WireRequest) -> Json:
-        operation = METHODS.get(wire.method)
+        operation = self._methods.get(wire.method)
         if operation is None:
             raise ApiError(400, -1020, "This operation is not supported.")
         try:
@@ -98,7 +111,9 @@ class WsApiSide:
             return self._authenticate(session, values, params)
 
         params = Params(values)
-        asked = Asked(operation, params, address, (operation.name,), authenticate, session)
+        api_key = values.get("apiKey")
+        labels = (operation.name,)
+        asked = Asked(operation, params, address, labels, authenticate, api_key, session)
         result, credential = await self._gateway.perform(asked)
         reply: Json = {"id": wire.id, "status": 200, "result": result}
         if session.return_rate_limits and values.get("returnRateLimits") != "false":
@@ -120,7 +135,7 @@ class WsApiSide:
         return credential
 
     def _rate_limits(
-        self, address: str, operation: Operation | None, credential: Credential | None
+        self, address: str, operation: Operation[OfficeT] | None, credential: Credential | None
     ) -> list[Json]:
         limits, now_ns = self._gateway.office.limits, self._gateway.now_ns()
         rules: list[Json] = []
