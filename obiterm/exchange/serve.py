@@ -23,6 +23,8 @@ from obiterm.exchange.backpack.limits import LimitOptions as BackpackLimits
 from obiterm.exchange.backpack.server import BackpackExchange
 from obiterm.exchange.binance.limits import LimitOptions
 from obiterm.exchange.binance.server import BinanceExchange
+from obiterm.exchange.bybit.limits import BybitLimits
+from obiterm.exchange.bybit.server import BybitExchange
 from obiterm.exchange.ledger import build_ledger
 from obiterm.exchange.replay import ReplayVenue
 from obiterm.exchange.specs import DEFAULT_SYMBOLS, listings
@@ -47,7 +49,7 @@ __all__ = [
     "serve",
 ]
 
-VENUES = ("binance", "backpack")
+VENUES = ("binance", "backpack", "bybit")
 _STOP_WITHIN_S = 1.0
 
 
@@ -65,7 +67,7 @@ class ServeOptions(msgspec.Struct, frozen=True):
     speed: float = 1.0
     """How many times faster than recorded a capture runs."""
     accounts: list[AccountOptions] = msgspec.field(default_factory=lambda: [AccountOptions()])
-    limits: LimitOptions | BackpackLimits | None = None
+    limits: LimitOptions | BackpackLimits | BybitLimits | None = None
     """Other limits than the venue's own."""
     funding_interval_s: int = 0
     """Seconds between funding payments; 0: the venue's own."""
@@ -215,6 +217,8 @@ def _open_dialect(options: ServeOptions, venue: SimVenue | ReplayVenue) -> WireE
         return build_ledger(venue)
 
     limits = options.limits
+    if options.venue == "bybit":
+        return BybitExchange(venue, ledger, limits if isinstance(limits, BybitLimits) else None)
     if options.venue == "backpack":
         own = limits if isinstance(limits, BackpackLimits) else None
         return BackpackExchange(venue, ledger, own)
