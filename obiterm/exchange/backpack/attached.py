@@ -1,17 +1,14 @@
 """Stop loss and take profit that follow an order's first fill (backpack.md §7.3).
 
-Each covers the whole position when it fires, and ends with the position.
+Each is as large as its parent, closes no more than there is, and ends with the position.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 from obiterm.exchange.api import Kind, NewOrder, Order, TriggerBy
 from obiterm.exchange.backpack.extras import TRIGGERS, Extras, Leg
-
-_ALL = "100%"
 
 
 def followers(
@@ -35,16 +32,15 @@ def _follower(parent: Order, leg: Leg, kind: Kind, client_id: str) -> tuple[NewO
         side=parent.side.opposite,
         kind=kind,
         client_id=client_id,
+        lots=parent.lots,
         price_ticks=leg.limit_ticks,
         trigger_ticks=leg.trigger_ticks,
         trigger_by=TRIGGERS.get(leg.trigger_by, TriggerBy.LAST),
         stp=parent.stp,
         reduce_only=True,
-        close_fraction=Decimal(1),
         dies_with_position=True,
     )
     remembered = Extras(
-        trigger_quantity=_ALL,
         trigger_by=leg.trigger_by,
         reduce_only=True,
         related_id=parent.order_id,

@@ -61,6 +61,11 @@ def collateral(office: BackpackOffice, call: Call) -> list[Json]:
     return [collateral_row(name) for name in _assets(office)]
 
 
+def none_listed(office: BackpackOffice, call: Call) -> list[Json]:
+    """Return an empty list: there are no tokenised securities and no loans here."""
+    return []
+
+
 def depth(office: BackpackOffice, call: Call) -> Json:
     """Return the book; bids ascend like asks, so that the best bid is the last one."""
     scale = _scale(office, call)

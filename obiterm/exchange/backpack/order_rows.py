@@ -69,6 +69,13 @@ def tif_name(order: Order, extras: Extras) -> str:
     return "GTC" if extras.as_market and order.tif is Tif.IOC else order.tif.value
 
 
+def trigger_quantity(order: Order, scale: Scale, extras: Extras) -> str | None:
+    """Return what an order closes when it fires: an amount, or a share of the position."""
+    if order.kind not in ALGO_KINDS:
+        return None
+    return extras.trigger_quantity or scale.size(order.lots)
+
+
 def order_row(order: Order, scale: Scale, extras: Extras = NO_EXTRAS) -> Json:
     """Write an order as ``/api/v1`` does: times in ms."""
     is_algo = order.kind in ALGO_KINDS
@@ -91,7 +98,7 @@ def order_row(order: Order, scale: Scale, extras: Extras = NO_EXTRAS) -> Json:
         "strategyId": None,
         "triggerBy": extras.trigger_by or ("LastPrice" if is_algo else None),
         "triggerPrice": scale.price(order.trigger_ticks) if is_algo else None,
-        "triggerQuantity": extras.trigger_quantity or None,
+        "triggerQuantity": trigger_quantity(order, scale, extras),
         "triggeredAt": ms(order.triggered_ns) if order.triggered else None,
     }
     if kind == "Limit":

@@ -12,6 +12,7 @@ from obiterm.exchange.backpack.order_rows import (
     reason,
     status_name,
     tif_name,
+    trigger_quantity,
     type_name,
     waits,
 )
@@ -65,7 +66,7 @@ def order_event(update: OrderUpdate, scale: Scale, extras: Extras, now_ns: int) 
     if order.kind in ALGO_KINDS:
         event["P"] = scale.price(order.trigger_ticks)
         event["B"] = extras.trigger_by or "LastPrice"
-        event["Y"] = extras.trigger_quantity or scale.size(order.lots)
+        event["Y"] = trigger_quantity(order, scale, extras)
     event |= _attached(extras, scale)
     if fill is not None:
         event["t"] = fill.trade_id
