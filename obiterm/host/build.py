@@ -115,6 +115,7 @@ async def build_engine(
         market_events=profile.journal_market_events,
         result_before_quote=past.result_quote,
         knows_past=past.knows_past,
+        trade_marks=past.trade_marks,
     )
     engine = AccountEngine(record, gateway, journal, latches, clock, on_note, on_event)
     clock_told = ClockMeasured(prepared.clock_offset_ns, 0, now_ns)

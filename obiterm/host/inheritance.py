@@ -14,10 +14,12 @@ from obiterm.engine.gateway import NO_TRADE
 from obiterm.journal.log import Journal
 from obiterm.trading.ids import read_client_id
 from obiterm.trading.positions import Position
+from obiterm.trading.record import StartRecord
 
 _DAY_NS = 86_400 * NS_PER_S
 _FILLED = Filled.__name__.encode()
 
+_read_start = msgspec.msgpack.Decoder(StartRecord)
 _read_event = msgspec.msgpack.Decoder(tuple[int, Event])
 
 
@@ -51,6 +53,12 @@ class _Past:
     def booked(self) -> Decimal:
         return self.position.realised_quote - self.position.fees_quote
 
+    def mark(self, began_after: int) -> int:
+        """Return the trade id after which trades have to be read again."""
+        if self.open_fills:
+            return min(fill.trade_id for fill in self.open_fills) - 1
+        return max(self.newest_id, began_after)
+
     def take(self, fill: Filled, is_today: bool) -> None:
         if not self.position.apply(fill):
             return
@@ -73,8 +81,10 @@ def inherit(
     """Read the journal of an account that may still hold what earlier runs bought.
 
     Fills newer than anything the venue knows belong to another venue (a test network that
-    was reset): that symbol starts empty. With a position open the venue's trades are read
-    again from its first fill, since a run that died may have missed one.
+    was reset): that symbol starts empty. What filled while nobody ran is read from the venue:
+    after the newest fill that we know, or where the last run began when there is none. With
+    a position open the trades are read again from its first fill, since a run that died may
+    have missed one.
     """
     today = now_ns // _DAY_NS
     pasts = {symbol: _Past(instrument) for symbol, instrument in instruments.items()}
@@ -87,18 +97,25 @@ def inherit(
         past = pasts.get(event.symbol)
         if past is not None:
             past.take(event, at_ns // _DAY_NS == today)
+    started = _last_start(journal, account)
     fills: list[Filled] = []
     marks: dict[Symbol, int] = {}
     result = Decimal(0)
     for symbol, past in pasts.items():
         newest = newest_at_venue.get(symbol, NO_TRADE)
-        if past.newest_id == NO_TRADE or past.newest_id > newest:
+        mark = past.mark(started.trade_marks.get(symbol, newest) if started else newest)
+        if mark > newest or past.newest_id > newest:
             marks[symbol] = newest
             continue
+        marks[symbol] = mark
         fills += past.open_fills
-        first = min((fill.trade_id for fill in past.open_fills), default=past.newest_id + 1)
-        marks[symbol] = first - 1
         result += past.day_closed
-    knows_past = next(journal.rows(account=account, kind="start"), None) is not None
     fills.sort(key=lambda fill: fill.received_ns)
-    return Inheritance(fills, marks, result, knows_past)
+    return Inheritance(fills, marks, result, started is not None)
+
+
+def _last_start(journal: Journal, account: str) -> StartRecord | None:
+    payload = None
+    for row in journal.rows(account=account, kind="start"):
+        payload = row.payload
+    return None if payload is None else _read_start.decode(payload)

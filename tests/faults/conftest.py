@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -15,8 +16,10 @@ import pytest
 from obiterm.config.paths import Paths
 from obiterm.config.profiles import load_profile
 from obiterm.core.commands import AnyCommand, PlaceOrder
-from obiterm.core.values import Side, Symbol
+from obiterm.core.events import Event
+from obiterm.core.values import ClientOrderId, Side, Symbol
 from obiterm.engine.account import AccountEngine
+from obiterm.exchange.api import Kind, NewOrder
 from obiterm.exchange.serve import ExchangeServer, ServeOptions
 from obiterm.host.run import RunningHost, run_host
 from obiterm.trading.kernel import Kernel
@@ -180,6 +183,10 @@ class Probe:
 Start = Callable[..., Any]
 
 
+def _unheard(event: Event) -> None:
+    """Hear nothing, as a process that is gone."""
+
+
 class Runs:
     """Starts hosts of one profile, one after the other, on one exchange."""
 
@@ -196,11 +203,29 @@ class Runs:
         monkeypatch.setenv("PROBE_KEY", server.api_key)
         monkeypatch.setenv("PROBE_SECRET", server.api_secret)
 
+    def place_as_somebody_else(self, ticks_below: int = 50_000) -> ClientOrderId:
+        """Rest a buy of a person on the same account; return its id."""
+        venue = self.server.venue
+        client_id = ClientOrderId("web_3f9a")
+        venue.place(
+            "main",
+            NewOrder(
+                symbol=SYMBOL,
+                side=Side.BUY,
+                kind=Kind.LIMIT,
+                client_id=client_id,
+                lots=200,
+                price_ticks=venue.top(SYMBOL).bid_ticks - ticks_below,
+            ),
+            time.time_ns(),
+        )
+        return client_id
+
     @asynccontextmanager
     async def host(
         self, strategy: str = "", *, top: str = "", crash: bool = False
     ) -> AsyncIterator[Probe]:
-        """Run a host; at the end it is asked to stop or, with ``crash``, just cut off."""
+        """Run a host; at the end it is asked to stop or, with ``crash``, dies where it stands."""
         path = self._folder / "probe.toml"
         path.write_text(
             PROFILE.format(
@@ -225,7 +250,9 @@ class Runs:
             await one.until(lambda: one.kernel.in_sight)
             yield one
         finally:
-            if crash:
+            if crash and ready.done() and not ready.cancelled():
+                for engine in ready.result().engines:
+                    engine.gateway._emit = _unheard  # type: ignore[attr-defined]  # as if dead
                 host.cancel()
                 await asyncio.gather(host, return_exceptions=True)
             elif ready.done() and not ready.cancelled():
