@@ -55,4 +55,6 @@ $(VENV)/.core: $(INPUTS) | $(VENV)/bin/python
 $(VENV)/.dev: $(INPUTS) | $(VENV)/bin/python
 	@echo "installing obiterm with its test tools ..." >&2
 	@$(PIP) install --constraint constraints.txt --editable ".[dev]" >&2
+	@# It pins an older cryptography than ccxt may use; it runs with the newer one.
+	@$(PIP) install --constraint constraints.txt --no-deps bpx-py >&2
 	@touch $@ $(VENV)/.core

@@ -156,9 +156,16 @@ def _add_shell(commands: Commands[Parser]) -> None:
 
 def _add_exchange(commands: Commands[Parser]) -> None:
     parser = commands.add_parser("exchange", help="serve the simulated exchange on loopback")
-    parser.add_argument("--venue", choices=("binance",), default="binance", help="wire protocol")
     parser.add_argument(
-        "--symbol", default="", help="market to make (default: BTCUSDT, or what was captured)"
+        "--venue",
+        choices=("binance", "backpack", "bybit"),
+        default="binance",
+        help="wire protocol",
+    )
+    parser.add_argument(
+        "--symbol",
+        default="",
+        help="markets to make (default: the venue's own, or what was captured)",
     )
     parser.add_argument("--seed", type=_seed, default=7, help="order-flow seed")
     parser.add_argument("--port", type=_port, default=0, help="REST port; 0 = any free one")
