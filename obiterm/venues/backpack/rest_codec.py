@@ -90,7 +90,8 @@ class RestCodec:
         if status == _HTTP_NOT_FOUND and _error(status, body).code == NOT_RESTING:
             return []
         check(status, {}, body)
-        return positions(read(_read_positions, body, "positions"), self._instruments, received_ns)
+        rows = read(_read_positions, body, "positions")
+        return positions(rows, self._instruments, received_ns)
 
     def funding_payments(self, body: bytes, received_ns: int) -> list[FundingPaid]:
         """Read funding payments on the markets we trade, in the venue's order."""
