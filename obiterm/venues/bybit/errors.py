@@ -27,6 +27,9 @@ DRAINING_CODE = 10019
 KEY_CODE = 10003
 """Key invalid or of another environment; on the trade socket also: too many connections."""
 
+SIGN_CODE = 10004
+"""The signature does not fit the key."""
+
 NO_SUCH_ORDER = frozenset({110001, 170213, 170143})
 """The order does not exist, or not any more: ask."""
 ALREADY_OVER = frozenset({110008, 110010, 170139, 170142, 170190})
@@ -60,7 +63,7 @@ _BUSY = frozenset({110079, 170144, 170191, 170212})
 """The order is being processed: a short wait."""
 _STOP = frozenset(
     {
-        -2015, KEY_CODE, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 33004,
+        -2015, KEY_CODE, SIGN_CODE, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 33004,
     }
 )  # fmt: skip
 _RETRY = RATE_LIMITED | _BUSY | {CLOCK_CODE, DRAINING_CODE}
@@ -73,7 +76,7 @@ _COUNTRY = ("country", "region")
 
 HINTS = {
     KEY_CODE: "keys of mainnet, testnet and demo are never interchangeable: check the environment",
-    10004: "the secret does not belong to this key",
+    SIGN_CODE: "the secret does not belong to this key",
     10005: "give the key the permission to trade this kind of market",
     10010: "this machine's address is not on the key's list",
     10028: "upgrade to a unified trading account",

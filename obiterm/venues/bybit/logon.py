@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from obiterm.core.errors import AccountStopped
 from obiterm.core.values import NS_PER_S
-from obiterm.venues.bybit.errors import CLOCK_CODE, KEY_CODE, Verdict, classify, hint_for
+from obiterm.venues.bybit.errors import CLOCK_CODE, KEY_CODE, SIGN_CODE, Verdict, classify, hint_for
 from obiterm.venues.bybit.signing import Credentials
 from obiterm.venues.bybit.socket_messages import ControlFrame, auth_frame
 
@@ -16,6 +16,8 @@ _REPEATED = 20001
 """The socket is logged on already."""
 _EXPIRED = "params error"
 """Words of a private socket for a signature that came too late: our clock or a slow link."""
+_SAID = (("api key", KEY_CODE), ("apikey", KEY_CODE), ("error sign", SIGN_CODE))
+"""Private sockets may refuse in words alone: the codes that the words stand for."""
 
 
 class Logon:
@@ -52,13 +54,14 @@ class Logon:
             self.done = True
             self._refusals = 0
             return ""
-        code, words = frame.code or 0, frame.words or "the venue gave no reason"
+        words = frame.words or "the venue gave no reason"
+        code = frame.code or next((c for said, c in _SAID if said in words.lower()), 0)
         self._refusals += 1
         is_late = code == CLOCK_CODE or _EXPIRED in words.lower()
         self.clock_suspect = self.clock_suspect or is_late
         is_fatal = bool(code) and classify(_HTTP_OK, code, words) is Verdict.STOP
         if is_fatal or (self._refusals >= _TRIES and not is_late):
-            hint = hint_for(code or KEY_CODE, words)
+            hint = hint_for(code, words)
             self.stopped = self.stopped or AccountStopped(str(code or "auth"), words, hint=hint)
         return f"logon: {code or ''} {words}".replace("  ", " ")
 

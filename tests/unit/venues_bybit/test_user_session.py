@@ -101,8 +101,27 @@ def test_words_without_a_code_stop_the_account_in_the_end(session: UserSession) 
     for tries in range(3):
         assert session.stopped is None, tries
         session.logon_frames(NOW_MS, NOW_NS)
-        session.receive(b'{"success":false,"ret_msg":"Invalid apikey","op":"auth"}', AT)
+        session.receive(b'{"success":false,"ret_msg":"Not today","op":"auth"}', AT)
     assert session.stopped is not None
+    assert session.stopped.text == "Not today"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("API key is invalid.", "10003"),
+        ("Invalid apikey", "10003"),
+        ("Error sign, please check your signature algorithm.", "10004"),
+    ],
+)
+def test_words_that_stand_for_a_code_stop_the_account_at_once(
+    session: UserSession, words: str, code: str
+) -> None:
+    session.logon_frames(NOW_MS, NOW_NS)
+    session.receive(json.dumps({"success": False, "ret_msg": words, "op": "auth"}), AT)
+    assert session.stopped is not None
+    assert (session.stopped.code, session.stopped.text) == (code, words)
+    assert session.stopped.hint
 
 
 def test_silence_after_the_logon_or_a_subscription_asks_for_a_new_connection(
