@@ -21,14 +21,16 @@ run: $(VENV)/.core
 	@if [ -t 1 ]; then $(BIN)/obiterm demo; else $(BIN)/obiterm demo --headless --seconds 15; fi
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 -m "not benchmark"
+	$(BIN)/pytest -n 2 -m "not benchmark and not timed"
+	$(BIN)/pytest -m timed
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not benchmark"
+	$(BIN)/pytest -n 2 -m "not benchmark and not timed"
+	$(BIN)/pytest -m timed
 
 bench: $(VENV)/.dev
 	$(BIN)/pytest -m benchmark -p no:xdist -s tests/benchmarks

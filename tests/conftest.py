@@ -40,3 +40,25 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip(f"no recorded data at {data}; set OBITERM_SHARED to where it is")
     return data
+
+
+_TIMED = (
+    "tests/cli/",
+    "tests/faults/",
+    "tests/host/",
+    "tests/pty/",
+    "tests/unit/exchange_binance/test_faults.py",
+    "tests/unit/link/",
+    "tests/unit/ui_app/test_panic_keys.py",
+    "tests/unit/ui_app/test_writer.py",
+    "tests/unit/ui_panes/test_bytes.py",
+)
+"""Tests with time limits of their own, or with processes that need the machine for themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what must run alone (see the Makefile)."""
+    for item in items:
+        place = item.path.relative_to(_CHECKOUT).as_posix()
+        if place.startswith(_TIMED):
+            item.add_marker(pytest.mark.timed)
