@@ -181,7 +181,7 @@ class UserSession:
         if order_id.isdigit():
             for held, held_ns in self._held.pop(int(order_id), []):
                 events += self._translator.order_update(held, held_ns)
-        return [*events, *report]
+        return [*report, *events]
 
     def _take_account(self, raw: bytes | msgspec.Raw, received_ns: int) -> list[Event]:
         update = _read_account.decode(raw)
