@@ -142,7 +142,7 @@ def _sizes(order: Order, memo: Memo, scale: Scale) -> Json:
 def _triggers(order: Order, memo: Memo, scale: Scale) -> Json:
     conditional, exits = order.kind in ALGO_KINDS, memo.exits
     linear = memo.category is Category.LINEAR
-    return {
+    row: Json = {
         "triggerPrice": scale.price(order.trigger_ticks) if conditional else "",
         "triggerBy": TRIGGER_WORDS[order.trigger_by] if conditional and linear else "",
         "triggerDirection": memo.trigger_direction,
@@ -152,11 +152,14 @@ def _triggers(order: Order, memo: Memo, scale: Scale) -> Json:
         "slTriggerBy": TRIGGER_WORDS[exits.stop_by] if exits.stop_loss else "",
         "tpLimitPrice": "",
         "slLimitPrice": "",
-        "tpslMode": ("Partial" if exits.partial else "Full") if exits.wanted else "",
         "ocoTriggerBy": "",
         "slippageToleranceType": "UNKNOWN",
         "slippageTolerance": "",
     }
+    if linear:
+        # Spot orders come without the field: clients tell the products by it.
+        row["tpslMode"] = ("Partial" if exits.partial else "Full") if exits.wanted else ""
+    return row
 
 
 def fill_row(office: BackOffice, fill: Fill, order: Order, left_lots: int) -> Json:
