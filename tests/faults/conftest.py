@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,24 @@ class Probe:
         async with self._session.post(url, json=words) as reply:
             assert reply.status == 200, await reply.text()
 
+    def place_as_somebody_else(self, ticks_below: int = 50_000) -> ClientOrderId:
+        """Rest a buy of a person on the same account; return its id."""
+        venue = self.server.venue
+        client_id = ClientOrderId(f"web_{ticks_below}")
+        venue.place(
+            "main",
+            NewOrder(
+                symbol=SYMBOL,
+                side=Side.BUY,
+                kind=Kind.LIMIT,
+                client_id=client_id,
+                lots=200,
+                price_ticks=venue.top(SYMBOL).bid_ticks - ticks_below,
+            ),
+            time.time_ns(),
+        )
+        return client_id
+
     async def hit_our_bids(self) -> None:
         """Let the house sell until our resting buys have filled."""
         async with asyncio.timeout(DEADLINE_S):
@@ -180,7 +198,7 @@ class Probe:
                 await asyncio.sleep(0.005)
 
 
-Start = Callable[..., Any]
+Start = Callable[..., AbstractAsyncContextManager["Probe"]]
 
 
 def _unheard(event: Event) -> None:
@@ -202,24 +220,6 @@ class Runs:
         self._folder = folder
         monkeypatch.setenv("PROBE_KEY", server.api_key)
         monkeypatch.setenv("PROBE_SECRET", server.api_secret)
-
-    def place_as_somebody_else(self, ticks_below: int = 50_000) -> ClientOrderId:
-        """Rest a buy of a person on the same account; return its id."""
-        venue = self.server.venue
-        client_id = ClientOrderId("web_3f9a")
-        venue.place(
-            "main",
-            NewOrder(
-                symbol=SYMBOL,
-                side=Side.BUY,
-                kind=Kind.LIMIT,
-                client_id=client_id,
-                lots=200,
-                price_ticks=venue.top(SYMBOL).bid_ticks - ticks_below,
-            ),
-            time.time_ns(),
-        )
-        return client_id
 
     @asynccontextmanager
     async def host(

@@ -162,7 +162,7 @@ async def test_foreign_orders_live_through_start_hold_and_stop(runs: Runs) -> No
         await one.until_open(1)
         (order,) = (await one.ledger())["open_orders"]
     async with runs.host(RESTING_ENTRY) as two:
-        theirs = runs.place_as_somebody_else()
+        theirs = two.place_as_somebody_else()
         await two.until_open(2)
         await two.until(lambda: theirs in two.kernel.desk.foreign)
         two.command(HoldFire(account="*"))
