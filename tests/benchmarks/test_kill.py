@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.host.support import HostProcess, host_of, operator_of, run, wait_for, write_profile
+from tests.host.operators import operator_of
+from tests.host.support import HostProcess, host_of, run, wait_for, write_profile
 
 ORDERS = 20
 RUNS = 20

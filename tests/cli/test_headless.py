@@ -16,15 +16,7 @@ import pytest
 from obiterm.config.paths import Paths
 from tests.cli.conftest import one_line
 from tests.host.conftest import OpenTerminal
-from tests.host.support import (
-    CHECKOUT,
-    alive,
-    children,
-    environment,
-    run,
-    wait_for,
-    write_profile,
-)
+from tests.host.support import CHECKOUT, alive, children, environment, run, wait_for, write_profile
 
 SPOT = "l2/binance_spot_BTCUSDT_20240808.jsonl.gz"
 
@@ -218,7 +210,7 @@ def test_two_runs_in_simulated_time_at_once_are_equal(shared_data: Path) -> None
 
 def test_a_damaged_running_journal_fails_the_run(own_home: Path) -> None:
     """What cannot be verified is not called done."""
-    running = Running("--seconds", "3", "--json")
+    running = Running("--seconds", "60", "--json")
     running.wait_fills()
     path = Paths.from_environment().journal(f"{running.profile}-sim")
     size = wait_for(lambda: path.stat().st_size > 2_000 and path.stat().st_size)
@@ -227,6 +219,7 @@ def test_a_damaged_running_journal_fails_the_run(own_home: Path) -> None:
         byte = file.read(1)
         file.seek(size // 2)
         file.write(bytes([byte[0] ^ 0xFF]))
+    running.process.send_signal(signal.SIGTERM)
     code, words, errors = running.end()
     assert code == 1, errors
     assert json.loads(words)["journal_verified"] is False

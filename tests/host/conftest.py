@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.host.support import HostProcess, Operator, host_of, operator_of, write_profile
+from tests.host.operators import Operator, operator_of
+from tests.host.support import HostProcess, host_of, write_profile
 from tests.pty.terminal import Terminal
 
 StartHost = Callable[..., HostProcess]
@@ -48,7 +49,7 @@ def attach(stack: ExitStack) -> Attach:
 def open_terminal(stack: ExitStack) -> OpenTerminal:
     """Start programs on terminals of their own."""
 
-    def start(module: str, *arguments: str, size: tuple[int, int] = (160, 48)) -> Terminal:
+    def start(module: str, *arguments: str, size: tuple[int, int] = (120, 36)) -> Terminal:
         terminal = Terminal(module, *arguments, size=size)
         stack.callback(terminal.close)
         return terminal

@@ -11,7 +11,8 @@ from obiterm.config.paths import Paths
 from obiterm.core.values import TradingState
 from obiterm.link.messages import LeaseChanged, TakeLease
 from tests.host.conftest import OpenTerminal
-from tests.host.support import Ledger, Operator, children, run, wait_for, write_profile
+from tests.host.operators import Operator
+from tests.host.support import Ledger, children, run, wait_for, write_profile
 from tests.pty.terminal import Terminal
 
 

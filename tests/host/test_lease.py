@@ -8,7 +8,8 @@ from obiterm.core.commands import CancelSymbol, HoldFire, Kill, PlaceOrder, Rear
 from obiterm.core.values import Side, TradingState
 from obiterm.link.messages import LeaseChanged, Leave, TakeLease
 from tests.host.conftest import Attach, OpenTerminal, StartHost
-from tests.host.support import ACCOUNT, SYMBOL, HostProcess, wait_for
+from tests.host.operators import ACCOUNT, SYMBOL
+from tests.host.support import HostProcess, wait_for
 
 ORDER = PlaceOrder(account=ACCOUNT, symbol=SYMBOL, side=Side.BUY, lots=100, price_ticks=5_900_000)
 

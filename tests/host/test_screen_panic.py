@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.host.conftest import Attach, OpenTerminal, StartHost
-from tests.host.support import HostProcess, Operator, wait_for
+from tests.host.operators import Operator
+from tests.host.support import HostProcess, wait_for
 from tests.pty.terminal import Terminal
 
 F9, F12, CTRL_BACKSLASH, CTRL_P, CTRL_Q, ESC, TAB = (
@@ -93,7 +94,7 @@ def test_kill_keys_work_wherever_the_focus_is(
 ) -> None:
     host = start_host()
     operator = attach(host)
-    terminal = open_terminal("obiterm", "--profile", "quiet")
+    terminal = open_terminal("obiterm", "--profile", "quiet", size=(160, 48))
     terminal.wait_text("BTCUSDT", "LADDER", "F9 F9 KILL")
     took: dict[str, float] = {}
     for place, (keys, text, panic) in KILLS.items():

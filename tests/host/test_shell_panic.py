@@ -13,7 +13,8 @@ import pytest
 from obiterm.core.commands import EmergencyExit, Kill
 from obiterm.core.values import TradingState
 from tests.host.conftest import Attach, StartHost
-from tests.host.support import ACCOUNT, HostProcess, Operator, run, wait_for
+from tests.host.operators import ACCOUNT, Operator
+from tests.host.support import HostProcess, run, wait_for
 
 LIMIT_S = 0.5
 DUST = 0.0001
