@@ -57,7 +57,7 @@ class _Past:
         """Return the trade id after which trades have to be read again."""
         if self.open_fills:
             return min(fill.trade_id for fill in self.open_fills) - 1
-        return max(self.newest_id, began_after)
+        return began_after if self.newest_id == NO_TRADE else self.newest_id
 
     def take(self, fill: Filled, is_today: bool) -> None:
         if not self.position.apply(fill):

@@ -1,0 +1,134 @@
+"""What a run takes over from the journal of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from obiterm.core.events import Filled
+from obiterm.core.values import NS_PER_S, ClientOrderId, OrderRole, RunId, Side, VenueOrderId
+from obiterm.host.inheritance import Inheritance, inherit
+from obiterm.journal.log import Journal
+from obiterm.trading.ids import make_client_id
+from tests.trading_support.records import start_record
+from tests.trading_support.stage import BTC, BTCUSDT
+
+DAY_NS = 86_400 * NS_PER_S
+TODAY = 20_000 * DAY_NS
+NOW = TODAY + 3_600 * NS_PER_S
+OURS = make_client_id(RunId("run0"), 1, OrderRole.ENTRY, "one", "entry")
+PRICE = 10_000_000
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal.open(tmp_path / "a.journal")
+    made.append("main", "start", start_record(market_events=False), TODAY - DAY_NS)
+    yield made
+    made.close()
+
+
+def fill(
+    trade_id: int,
+    side: Side,
+    lots: int,
+    *,
+    price: int = PRICE,
+    client_id: str = OURS,
+    fee: Decimal = Decimal(0),
+    fee_asset: str = "USDT",
+) -> Filled:
+    return Filled(
+        symbol=BTC,
+        client_id=ClientOrderId(client_id),
+        venue_id=VenueOrderId("1"),
+        trade_id=trade_id,
+        side=side,
+        price_ticks=price,
+        lots=lots,
+        fee=fee,
+        fee_asset=fee_asset,
+        is_maker=True,
+        event_ns=trade_id,
+        received_ns=trade_id,
+    )
+
+
+def write(journal: Journal, *fills: Filled, at_ns: int = NOW) -> None:
+    for one in fills:
+        journal.append("main", "event", msgspec.msgpack.encode((at_ns, one)), at_ns)
+    journal.commit()
+
+
+def read(journal: Journal, newest: int = 1_000) -> Inheritance:
+    journal.commit()
+    return inherit(journal, "main", {BTC: BTCUSDT}, {BTC: newest}, NOW)
+
+
+def test_without_fills_trades_are_read_from_where_the_last_run_began(journal: Journal) -> None:
+    past = read(journal)
+    assert past == Inheritance([], {BTC: 1_000}, Decimal(0), True)
+
+
+def test_an_account_that_never_ran_here_knows_no_past(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "b.journal")
+    past = read(journal, 55)
+    journal.close()
+    assert (past.knows_past, past.trade_marks) == (False, {BTC: 55})
+
+
+def test_the_fills_of_an_open_position_are_carried_once(journal: Journal) -> None:
+    buy, more = fill(10, Side.BUY, 500), fill(12, Side.BUY, 300)
+    write(journal, buy, more, buy, more)
+    past = read(journal)
+    assert past.fills == [buy, more]
+    assert past.trade_marks == {BTC: 9}  # read again: the dead run may have missed number 11
+
+
+def test_round_trips_that_ended_are_left_behind(journal: Journal) -> None:
+    late = fill(14, Side.BUY, 200)
+    write(journal, fill(10, Side.BUY, 500), fill(12, Side.SELL, 500), late)
+    assert read(journal).fills == [late]
+
+
+def test_dust_of_fees_ends_no_later_than_the_position(journal: Journal) -> None:
+    """Fees in coin: what is sold is less than what was bought, and the position is closed."""
+    fee = Decimal("0.000005")
+    write(
+        journal,
+        fill(10, Side.BUY, 500, fee=fee, fee_asset="BTC"),
+        fill(12, Side.SELL, 499),
+    )
+    past = read(journal)
+    assert past.fills == []
+    assert past.trade_marks == {BTC: 12}
+
+
+def test_trades_of_other_people_are_not_ours(journal: Journal) -> None:
+    write(journal, fill(10, Side.BUY, 500, client_id="web_77"))
+    assert read(journal).fills == []
+
+
+def test_a_venue_that_was_reset_has_none_of_it(journal: Journal) -> None:
+    """Test networks are wiped now and then: their trade ids begin anew."""
+    write(journal, fill(10_000, Side.BUY, 500))
+    past = read(journal, newest=40)
+    assert past == Inheritance([], {BTC: 40}, Decimal(0), True)
+
+
+def test_the_days_result_is_that_of_todays_ended_trips(journal: Journal) -> None:
+    write(
+        journal,
+        fill(10, Side.BUY, 500),
+        fill(11, Side.SELL, 500, price=PRICE - 100_000),  # yesterday's loss of 5
+        at_ns=TODAY - NS_PER_S,
+    )
+    write(journal, fill(12, Side.BUY, 500), fill(13, Side.SELL, 500, price=PRICE - 20_000))
+    write(journal, fill(14, Side.BUY, 100), fill(15, Side.SELL, 50, price=PRICE - 90_000))
+    past = read(journal)
+    assert past.result_quote == Decimal(-1)
+    assert [one.trade_id for one in past.fills] == [14, 15]
