@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -73,7 +73,7 @@ class BackpackSigner:
     def headers(
         self,
         instruction: str,
-        rows: list[Mapping[str, object]],
+        rows: Sequence[Mapping[str, object]],
         *,
         timestamp: int | None = None,
         window: int | None = 5000,
@@ -162,7 +162,7 @@ class Backpack:
             return await self.call("GET", path, **params)
         return await self.send("GET", path, params)
 
-    async def batch(self, rows: list[Mapping[str, object]]) -> Reply:
+    async def batch(self, rows: Sequence[Mapping[str, object]]) -> Reply:
         headers = self.signer.headers("orderExecute", rows)
         return await self.send("POST", "/api/v1/orders", rows, headers)
 
