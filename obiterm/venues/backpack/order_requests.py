@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
+from obiterm.core.errors import UsageError
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import ClientOrderId, Symbol, VenueOrderId
@@ -67,7 +68,12 @@ class OrderRequests:
         instruments: Mapping[Symbol, Instrument],
         now_ms: int,
     ) -> HttpRequest:
-        """Place several orders; each is taken or refused on its own."""
+        """Place several orders; each is taken or refused on its own.
+
+        Raises ``UsageError`` for none or more than ``BATCH_LIMIT``.
+        """
+        if not 0 < len(orders) <= BATCH_LIMIT:
+            raise UsageError(f"a batch of {len(orders)} orders: 1 to {BATCH_LIMIT} fit")
         batch = [
             self._fields(order, instruments[order.intent.symbol], NO_EXTRAS) for order in orders
         ]

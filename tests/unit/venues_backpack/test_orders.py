@@ -227,6 +227,12 @@ def test_the_ids_of_a_batch_are_remembered() -> None:
     assert [ids.text(number) for number in numbers] == [MINE, "ob-a-1m--"]
 
 
+@pytest.mark.parametrize("count", [0, 21])
+def test_a_batch_has_a_size(count: int) -> None:
+    with pytest.raises(UsageError, match=f"batch of {count}"):
+        orders().place_batch([approved(price_ticks=1)] * count, INSTRUMENTS, NOW_MS)
+
+
 def test_a_kill_can_end_the_venues_own_strategies() -> None:
     assert orders().strategies(NOW_MS).target == b"/api/v1/strategies"
     request = orders().cancel_strategies(SOL, NOW_MS)
