@@ -23,6 +23,7 @@ from obiterm.exchange.backpack.limits import LimitOptions as BackpackLimits
 from obiterm.exchange.backpack.server import BackpackExchange
 from obiterm.exchange.binance.limits import LimitOptions
 from obiterm.exchange.binance.server import BinanceExchange
+from obiterm.exchange.binance_futures.server import BinanceFuturesExchange
 from obiterm.exchange.bybit.limits import BybitLimits
 from obiterm.exchange.bybit.server import BybitExchange
 from obiterm.exchange.ledger import build_ledger
@@ -49,7 +50,7 @@ __all__ = [
     "serve",
 ]
 
-VENUES = ("binance", "backpack", "bybit")
+VENUES = ("binance", "binance-futures", "backpack", "bybit")
 _STOP_WITHIN_S = 1.0
 
 
@@ -222,8 +223,10 @@ def _open_dialect(options: ServeOptions, venue: SimVenue | ReplayVenue) -> WireE
     if options.venue == "backpack":
         own = limits if isinstance(limits, BackpackLimits) else None
         return BackpackExchange(venue, ledger, own)
-    recorded = venue.recorded_streams if isinstance(venue, ReplayVenue) else None
     binance = limits if isinstance(limits, LimitOptions) else None
+    if options.venue == "binance-futures":
+        return BinanceFuturesExchange(venue, ledger, binance)
+    recorded = venue.recorded_streams if isinstance(venue, ReplayVenue) else None
     return BinanceExchange(venue, ledger, binance, recorded=recorded)
 
 

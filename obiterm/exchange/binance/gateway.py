@@ -100,7 +100,7 @@ class Gateway(Generic[OfficeT]):
             if dropped:
                 raise ReplyDropped from refused
             raise
-        if operation.order_call:
+        if operation.order_call and not operation.keeps_weight:
             address.give_back(weight)
         if delay is not None and delay.when == "reply":
             await asyncio.sleep(delay.ms / 1000)

@@ -34,6 +34,8 @@ class Operation(Generic[OfficeT]):
     """It wants a known key, and no signature."""
     order_call: bool = False
     """It trades: a key without permission is refused, and weight comes back on success."""
+    keeps_weight: bool = False
+    """Its weight does not come back (futures)."""
     new_orders: int = 0
     """How much it adds to the account's order counts."""
     counted_always: bool = False

@@ -55,7 +55,7 @@ class StreamSide:
         client = ClientSocket(request, options, frames_per_second=options.frames_per_second)
         listener = Listener(client.outbox, combined=combined)
         self._hub.join(listener)
-        names = _names_in_query(query) if combined else _names_in_path(path)
+        names = self.names(path, query, combined=combined)
         self._subscribe(listener, path, names[:MAX_STREAMS])
         try:
             async for text in client.texts():
@@ -63,6 +63,10 @@ class StreamSide:
         finally:
             self._hub.leave(listener)
         return client.socket
+
+    def names(self, path: str, query: str, *, combined: bool) -> list[str]:
+        """Return the streams that the address itself asks for."""
+        return _names_in_query(query) if combined else _names_in_path(path)
 
     def _subscribe(self, listener: Listener, path: str, names: list[str]) -> None:
         for name in names:

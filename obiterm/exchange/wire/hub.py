@@ -73,22 +73,30 @@ class Hub:
         """Return the names with listeners that begin with ``prefix``."""
         return [name for name in self._listeners if name.startswith(prefix)]
 
-    def publish(self, stream: str, data: bytes) -> None:
-        """Send one message of a stream, unless a fault has other plans."""
+    def publish(
+        self, stream: str, data: bytes, *, shown: str = "", labels: tuple[str, ...] = ()
+    ) -> None:
+        """Send one message of a stream, unless a fault has other plans.
+
+        ``shown`` is the name in the wrapping where it is not the stream's own; ``labels``
+        are the names by which faults may hit it, else the stream's and ``market``.
+        """
         if stream not in self._listeners:
             return
+        shown = shown or stream
         if not self._faults.active and not self._held:
-            self._deliver(stream, data)
+            self._deliver(stream, data, shown)
             return
         now_ns = time.time_ns()
-        if self._faults.silent((stream, "market"), now_ns):
+        labels = labels or (stream, "market")
+        if self._faults.silent(labels, now_ns):
             return
         if self._is_book(stream):
             self._deliver_book(stream, data, now_ns)
         else:
-            self._deliver(stream, data)
-        if self._faults.take(FaultKind.DUPLICATE, (stream,), now_ns) is not None:
-            self._deliver(stream, data)
+            self._deliver(stream, data, shown)
+        if self._faults.take(FaultKind.DUPLICATE, labels, now_ns) is not None:
+            self._deliver(stream, data, shown)
 
     def _deliver_book(self, stream: str, data: bytes, now_ns: int) -> None:
         if self._faults.take(FaultKind.GAP, (stream,), now_ns) is not None:
@@ -97,16 +105,16 @@ class Hub:
         if held is None and self._faults.take(FaultKind.REORDER, (stream,), now_ns) is not None:
             self._held[stream] = data
             return
-        self._deliver(stream, data)
+        self._deliver(stream, data, stream)
         if held is not None:
-            self._deliver(stream, held)
+            self._deliver(stream, held, stream)
 
-    def _deliver(self, stream: str, data: bytes) -> None:
+    def _deliver(self, stream: str, data: bytes, shown: str) -> None:
         wrapped = b""
         for listener in list(self._listeners.get(stream, ())):
             if not listener.combined:
                 listener.outbox.send(data)
                 continue
             if not wrapped:
-                wrapped = b'{"stream":"' + stream.encode() + b'","data":' + data + b"}"
+                wrapped = b'{"stream":"' + shown.encode() + b'","data":' + data + b"}"
             listener.outbox.send(wrapped)
