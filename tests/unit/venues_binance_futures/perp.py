@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, OrderIntent
@@ -19,6 +20,13 @@ from obiterm.core.values import (
     TimeInForce,
 )
 from obiterm.venues.binance import Credentials
+from obiterm.venues.binance.futures import (
+    ConditionalOrders,
+    FuturesRequest,
+    OrderPolicy,
+    OrderRequests,
+    Signer,
+)
 
 NOW_MS = 1_765_324_800_000
 NOW_NS = 1_000_000
@@ -145,3 +153,15 @@ def algo_event(**changes: object) -> bytes:
     }  # fmt: skip
     event = {"e": "ALGO_UPDATE", "T": 1750515742297, "E": 1750515742303}
     return body({**event, "o": {**told, **changes}})
+
+
+def requests(policy: OrderPolicy | None = None) -> OrderRequests:
+    return OrderRequests(Signer(KEY), ConditionalOrders(), policy)
+
+
+def sent_fields(query: bytes) -> dict[str, str]:
+    return dict(parse_qsl(query.decode(), keep_blank_values=True, strict_parsing=True))
+
+
+def query_of(request: FuturesRequest) -> bytes:
+    return request.body or request.target.partition(b"?")[2]

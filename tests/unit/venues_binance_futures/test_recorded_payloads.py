@@ -16,6 +16,7 @@ from obiterm.core.events import (
     Event,
     Filled,
     FundingChanged,
+    MarketEvent,
     OrderReported,
     PositionReported,
     TopChanged,
@@ -192,7 +193,7 @@ def test_published_rest_samples(samples: dict[str, Any]) -> None:
 
 # ── streams ─────────────────────────────────────────────────────────────────
 
-STREAMS = {
+STREAMS: dict[str, tuple[Route, str, type[MarketEvent]]] = {
     "agg_trade_stream": (Route.MARKET, "aggTrade", Traded),
     "mark_price_stream": (Route.MARKET, "markPrice@1s", FundingChanged),
     "book_ticker_stream": (Route.PUBLIC, "bookTicker", TopChanged),

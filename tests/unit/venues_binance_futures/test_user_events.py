@@ -115,6 +115,18 @@ def test_an_expiry_tells_its_reason(user: UserSession) -> None:
     assert event == reported(OrderState.EXPIRED, code="99")
 
 
+def test_a_post_only_order_that_would_take_ends_with_the_reason(user: UserSession) -> None:
+    [event] = user.receive(order_event(x="EXPIRED", X="EXPIRED", f="GTX"), AT)
+    words = "post-only order would have taken"
+    assert event == reported(OrderState.EXPIRED, code="GTX", text=words)
+
+
+def test_numbers_may_come_as_text(user: UserSession) -> None:
+    told = json.loads(order_event())
+    told["T"], told["o"]["i"] = str(told["T"]), str(told["o"]["i"])
+    assert user.receive(body(told), AT) == user.receive(order_event(), AT)
+
+
 def test_an_order_that_only_fired_lives_on(user: UserSession) -> None:
     [event] = user.receive(order_event(x="EXPIRED", X="EXPIRED", er="8"), AT)
     assert isinstance(event, OrderReported)

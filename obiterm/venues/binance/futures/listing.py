@@ -40,9 +40,9 @@ _TAKER_FEE = Decimal("0.0005")
 """Regular tier, until ``commissionRate`` tells the account's own (§12)."""
 _S_PER_HOUR = 3600
 
-_read_info = msgspec.json.Decoder(ExchangeInfo)
-_read_brackets = msgspec.json.Decoder(list[BracketRow] | BracketRow)
-_read_terms = msgspec.json.Decoder(list[FundingTermsRow])
+_read_info = msgspec.json.Decoder(ExchangeInfo, strict=False)
+_read_brackets = msgspec.json.Decoder(list[BracketRow] | BracketRow, strict=False)
+_read_terms = msgspec.json.Decoder(list[FundingTermsRow], strict=False)
 
 
 class Market(msgspec.Struct, frozen=True):

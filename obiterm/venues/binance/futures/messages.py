@@ -35,7 +35,6 @@ class OrderReply(msgspec.Struct, frozen=True, rename="camel"):
     stop_price: str = "0"
     reduce_only: bool = False
     close_position: bool = False
-    position_side: str = "BOTH"
     time: int = 0
     update_time: int = 0
 
@@ -43,7 +42,7 @@ class OrderReply(msgspec.Struct, frozen=True, rename="camel"):
 class AlgoReply(msgspec.Struct, frozen=True, rename="camel"):
     """A conditional order: reply to new, query and open orders, or to a cancel.
 
-    The reply to a cancel has ids, ``code`` and ``msg`` only. Numbers may be empty text.
+    The reply to a cancel has the ids only. Numbers may be empty text.
     """
 
     algo_id: int
@@ -57,16 +56,12 @@ class AlgoReply(msgspec.Struct, frozen=True, rename="camel"):
     quantity: str | None = ""
     price: str | None = ""
     trigger_price: str | None = ""
-    activate_price: str | None = ""
     close_position: bool = False
     reduce_only: bool = False
-    position_side: str = "BOTH"
     actual_order_id: str | int | None = ""
     """The normal order, once it fired."""
     create_time: int = 0
     update_time: int = 0
-    code: str | int = ""
-    msg: str = ""
 
     @property
     def kind(self) -> str:
@@ -87,7 +82,6 @@ class TradeRow(msgspec.Struct, frozen=True, rename="camel"):
     commission: str = "0"
     commission_asset: str = ""
     maker: bool = False
-    position_side: str = "BOTH"
 
 
 class BalanceRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -109,14 +103,9 @@ class AssetRow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Account(msgspec.Struct, frozen=True, rename="camel"):
-    """``v3/account``, the part beside positions (``v3/positionRisk`` tells more of those)."""
+    """``v3/account``: balances; ``v3/positionRisk`` tells more of positions."""
 
     assets: list[AssetRow]
-    total_wallet_balance: str = "0"
-    total_margin_balance: str = "0"
-    total_initial_margin: str = "0"
-    total_maint_margin: str = "0"
-    available_balance: str = "0"
 
 
 class PositionRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -192,7 +181,6 @@ class Premium(msgspec.Struct, frozen=True, rename="camel"):
     time: int
     last_funding_rate: str = ""
     next_funding_time: int = 0
-    index_price: str = "0"
 
 
 class FundingRow(msgspec.Struct, frozen=True, rename="camel"):

@@ -52,8 +52,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """A conditional order fired: how its normal order stands must be asked for."""
 
 
-_read_order = msgspec.json.Decoder(OrderReply)
-_read_algo = msgspec.json.Decoder(AlgoReply)
+_read_order = msgspec.json.Decoder(OrderReply, strict=False)
+_read_algo = msgspec.json.Decoder(AlgoReply, strict=False)
 
 _ORDERS = frozenset({Ask.PLACE, Ask.MODIFY, Ask.CANCEL, Ask.QUERY})
 _PLACINGS = frozenset({Ask.PLACE, Ask.PLACE_ALGO})

@@ -37,7 +37,6 @@ class OrderUpdate(msgspec.Struct, frozen=True):
     trade_id: int = msgspec.field(default=0, name="t")
     is_maker: bool = msgspec.field(default=False, name="m")
     expiry_reason: str | int = msgspec.field(default="0", name="er")
-    position_side: str = msgspec.field(default="BOTH", name="ps")
 
 
 class OrderTradeUpdate(msgspec.Struct, frozen=True):

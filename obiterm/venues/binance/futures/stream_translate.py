@@ -7,17 +7,20 @@ from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_MS, ClientOrderId, OrderState, VenueOrderId
 from obiterm.venues.binance.futures.conditional import Conditional, kind_of
 from obiterm.venues.binance.futures.messages import AlgoReply
+from obiterm.venues.binance.futures.order_fields import POST_ONLY
 from obiterm.venues.binance.futures.stream_messages import (
     AlgoUpdate,
     OrderTradeUpdate,
     OrderUpdate,
 )
 from obiterm.venues.binance.futures.translate import (
+    WOULD_TAKE,
     Translator,
     algo_state,
     lots_or_0,
     side_of,
     state_of,
+    would_take,
 )
 from obiterm.venues.common.scale import decimal, exact_lots, lots_down, near_ticks
 
@@ -97,6 +100,8 @@ class StreamTranslator(Translator):
         text = REASONS.get(reason, "")
         if reason == _STOP_FIRED and state is OrderState.EXPIRED:
             state = OrderState.OPEN
+        if not reason and would_take(state, told.time_in_force, filled):
+            reason, text = POST_ONLY, WOULD_TAKE
         stop = self.conditional_of(str(told.order_id), told.client_id)
         if stop is not None:
             stop.lots = stop.lots or lots

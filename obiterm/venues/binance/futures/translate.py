@@ -79,7 +79,7 @@ class Translator:
         if stop is not None:
             stop.told(state, filled, received_ns)
             return [stop.report(event_ns, received_ns)]
-        would_take = state is OrderState.EXPIRED and reply.time_in_force == POST_ONLY and not filled
+        crossed = would_take(state, reply.time_in_force, filled)
         return [
             OrderReported(
                 symbol=instrument.symbol,
@@ -94,8 +94,8 @@ class Translator:
                 trigger_ticks=near_ticks(instrument, reply.stop_price, "stopPrice"),
                 event_ns=event_ns,
                 received_ns=received_ns,
-                code=POST_ONLY if would_take else "",
-                text=WOULD_TAKE if would_take else "",
+                code=POST_ONLY if crossed else "",
+                text=WOULD_TAKE if crossed else "",
             )
         ]
 
@@ -246,6 +246,11 @@ def side_of(text: str) -> Side:
 def state_of(status: str) -> OrderState:
     """Read a status; UNKNOWN for values that the venue added."""
     return _STATES.get(status, OrderState.UNKNOWN)
+
+
+def would_take(state: OrderState, time_in_force: str, filled: int) -> bool:
+    """Tell whether a post-only order ended because it would have taken (§10.1)."""
+    return state is OrderState.EXPIRED and time_in_force == POST_ONLY and not filled
 
 
 def algo_state(status: str, stop: Conditional, executed: int) -> OrderState:

@@ -41,12 +41,12 @@ HOLD_NS = 500 * NS_PER_MS
 _NOT_OURS = ("autoclose-", "adl_autoclose", "settlement_autoclose-", "delivery_autoclose-")
 """How client ids of the venue's own closing orders begin (§11.3)."""
 
-_read_head = msgspec.json.Decoder(EventHead)
-_read_order = msgspec.json.Decoder(OrderTradeUpdate)
-_read_algo = msgspec.json.Decoder(AlgoUpdate)
-_read_account = msgspec.json.Decoder(AccountUpdate)
-_read_config = msgspec.json.Decoder(ConfigUpdate)
-_read_margin = msgspec.json.Decoder(MarginCall)
+_read_head = msgspec.json.Decoder(EventHead, strict=False)
+_read_order = msgspec.json.Decoder(OrderTradeUpdate, strict=False)
+_read_algo = msgspec.json.Decoder(AlgoUpdate, strict=False)
+_read_account = msgspec.json.Decoder(AccountUpdate, strict=False)
+_read_config = msgspec.json.Decoder(ConfigUpdate, strict=False)
+_read_margin = msgspec.json.Decoder(MarginCall, strict=False)
 
 
 class UserSession:
