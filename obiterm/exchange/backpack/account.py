@@ -158,6 +158,7 @@ class Standing(msgspec.Struct, frozen=True):
     """What a position cost beside its price, and what open orders add to it."""
 
     break_even: Decimal
+    fees: Decimal
     funding: Decimal
     exposure_lots: int
     exposure_notional: Decimal
@@ -172,13 +173,9 @@ def position_id(position: Position) -> int:
 def standing(office: BackpackOffice, one: Position) -> Standing:
     """Sum up a position's fees and funding since it was opened, and its open orders."""
     venue, spec = office.venue, office.scale(one.symbol).spec
-    fees = sum(
-        (f.fee for f in venue.fills(one.account, one.symbol) if f.time_ns >= one.opened_ns), _ZERO
-    )
-    payments = venue.funding_payments(one.account, one.symbol)
-    funding = sum((p.amount for p in payments if p.time_ns >= one.opened_ns), _ZERO)
+    cost = office.costs.of(one.account, one.symbol)
     quantity = spec.lot_size * one.lots
-    break_even = one.entry + (fees - funding) / quantity if quantity else _ZERO
+    break_even = one.entry + (cost.fees - cost.funding) / quantity if quantity else _ZERO
     bids = asks = 0
     for order in venue.open_orders(one.account, one.symbol):
         if not order.reduces and not waits(order):
@@ -186,7 +183,7 @@ def standing(office: BackpackOffice, one: Position) -> Standing:
             bids, asks = (bids + left, asks) if order.side is Side.BUY else (bids, asks + left)
     exposure = max(one.lots + bids, one.lots - asks, key=abs)
     notional = max(one.notional + one.bid_notional, one.notional - one.ask_notional, key=abs)
-    return Standing(break_even, funding, exposure, notional, 1 / one.leverage)
+    return Standing(break_even, cost.fees, cost.funding, exposure, notional, 1 / one.leverage)
 
 
 def position_row(office: BackpackOffice, one: Position) -> Json:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import takewhile
 from typing import TypeVar
 
 from obiterm.core.values import NS_PER_MS
-from obiterm.exchange.api import Fill, Order, Origin
-from obiterm.exchange.backpack.account import position_row
+from obiterm.exchange.api import Fill, Position
+from obiterm.exchange.backpack.account import position_row, standing
 from obiterm.exchange.backpack.office import BackpackOffice, Call
 from obiterm.exchange.backpack.order_rows import (
+    BOOK_LIQUIDATION,
     fill_row,
     funding_row,
     history_row,
-    system_type,
 )
 from obiterm.exchange.backpack.wire import Json, Scale, amount, utc_text
+from obiterm.exchange.clearing import LIQUIDATION_PREFIX
 
 _FILL_TYPES: dict[str, bool | None] = {
     "User": False,
@@ -55,7 +57,6 @@ def fills(office: BackpackOffice, call: Call) -> list[Json]:
     since, until = params.get_int("from"), params.get_int("to")
     kind = params.get("fillType")
     params.get_choice("fillType", dict.fromkeys(_FILL_TYPES, 1), "FillType")
-    known = _orders_by_id(office, call)
 
     def fits(fill: Fill) -> bool:
         if wanted is not None and str(fill.order_id) != wanted:
@@ -64,8 +65,7 @@ def fills(office: BackpackOffice, call: Call) -> list[Json]:
             return False
         if until is not None and fill.time_ns > until * NS_PER_MS:
             return False
-        by_house = known[fill.order_id].origin is Origin.LIQUIDATION
-        return kind is None or _FILL_TYPES[kind] is by_house
+        return kind is None or _FILL_TYPES[kind] is _by_house(fill)
 
     found = [
         fill
@@ -74,7 +74,7 @@ def fills(office: BackpackOffice, call: Call) -> list[Json]:
         if fits(fill)
     ]
     return [
-        fill_row(fill, office.scale(fill.symbol), system_type(known[fill.order_id]))
+        fill_row(fill, office.scale(fill.symbol), BOOK_LIQUIDATION if _by_house(fill) else None)
         for fill in _page(call, found, lambda one: (one.time_ns, one.trade_id))
     ]
 
@@ -105,12 +105,8 @@ def positions(office: BackpackOffice, call: Call) -> list[Json]:
     ]
     rows: list[Json] = []
     for one in _page(call, found, lambda one: (one.opened_ns, 0)):
-        row, scale = position_row(office, one), office.scale(one.symbol)
-        since = [
-            fill
-            for fill in office.venue.fills(one.account, one.symbol)
-            if fill.time_ns >= one.opened_ns
-        ]
+        row, more = position_row(office, one), standing(office, one)
+        scale, since = office.scale(one.symbol), _fills_since(office, one)
         row |= {
             "id": row["positionId"],
             "cumulativePnlRealized": row["pnlRealized"],
@@ -119,7 +115,7 @@ def positions(office: BackpackOffice, call: Call) -> list[Json]:
             "interest": "0",
             "liquidated": "0",
             "liquidationFees": "0",
-            "fees": amount(sum((fill.fee for fill in since), Decimal(0))),
+            "fees": amount(more.fees),
             "state": "Open" if one.lots else "Closed",
             "closedVolume": scale.size(sum(fill.closed_lots for fill in since)),
             "closingPrice": None if one.lots or not since else scale.price(since[-1].price_ticks),
@@ -129,6 +125,12 @@ def positions(office: BackpackOffice, call: Call) -> list[Json]:
         }
         rows.append(row)
     return rows
+
+
+def _fills_since(office: BackpackOffice, one: Position) -> list[Fill]:
+    """Return the fills of a position, the oldest first."""
+    fills = reversed(office.venue.fills(one.account, one.symbol))
+    return list(takewhile(lambda fill: fill.time_ns >= one.opened_ns, fills))[::-1]
 
 
 def settlements(office: BackpackOffice, call: Call) -> list[Json]:
@@ -164,12 +166,8 @@ def nothing(office: BackpackOffice, call: Call) -> list[Json]:
     return []
 
 
-def _orders_by_id(office: BackpackOffice, call: Call) -> dict[int, Order]:
-    return {
-        order.order_id: order
-        for symbol in office.scales
-        for order in office.venue.all_orders(call.account, symbol)
-    }
+def _by_house(fill: Fill) -> bool:
+    return fill.client_id.startswith(LIQUIDATION_PREFIX)
 
 
 def _scales(office: BackpackOffice, call: Call) -> list[Scale]:

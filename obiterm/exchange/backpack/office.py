@@ -18,6 +18,7 @@ from obiterm.exchange.api import (
     Why,
 )
 from obiterm.exchange.backpack.attached import at_once, followers
+from obiterm.exchange.backpack.costs import Costs
 from obiterm.exchange.backpack.errors import ApiError, from_refusal, invalid_market
 from obiterm.exchange.backpack.extras import NO_EXTRAS, Extras
 from obiterm.exchange.backpack.limits import Limits
@@ -74,6 +75,8 @@ class BackpackOffice(Office):
         self.extras: dict[int, Extras] = {}
         self.settings: dict[str, Settings] = {}
         self.opened_ns = time.time_ns()
+        self.costs = Costs()
+        self.sinks.append(self.costs.take)
         self._next_own_id = 1
         self._parents: set[int] = set()
         """Orders whose attached ones were placed."""

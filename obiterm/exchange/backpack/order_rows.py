@@ -51,6 +51,9 @@ def reason(order: Order, extras: Extras = NO_EXTRAS) -> str | None:
         return None
     if extras.as_market and order.expiry_reason == "UNFILLED_IOC_QUANTITY_EXPIRED":
         return "SlippageToleranceExceeded"
+    if order.expiry_reason == "INSUFFICIENT_LIQUIDITY" and order.symbol.endswith("_PERP"):
+        # A market order of a perpetual ends at the band around the mark.
+        return "PriceImpact"
     return _REASONS.get(order.expiry_reason, "Unknown")
 
 

@@ -36,6 +36,19 @@ async def test_exposure_includes_open_orders_and_quantity_does_not(rest: Backpac
     assert interest["openInterest"] == "2.00"
 
 
+async def test_a_position_opened_again_starts_without_the_old_ones_costs(rest: Backpack) -> None:
+    for side, quantity in (("Bid", "5"), ("Ask", "5"), ("Bid", "1")):
+        await rest.order(PERP, side, "Market", quantity=quantity)
+    row = await _position(rest)
+    assert row is not None
+    assert float(row["breakEvenPrice"]) == pytest.approx(float(row["entryPrice"]) * 1.0005)
+    # A turn through zero is a new position too.
+    await rest.order(PERP, "Ask", "Market", quantity="3")
+    (row,) = (await rest.get("/wapi/v1/history/position", state="Open")).body
+    assert row["netQuantity"] == "-2.00"
+    assert row["fees"] == row["fees"].strip("-") != "0"
+
+
 async def test_a_stop_of_the_whole_position_follows_it(rest: Backpack) -> None:
     await rest.order(PERP, "Bid", "Market", quantity="2")
     stop = await rest.order(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from obiterm.exchange.backpack.params import parse_batch, parse_body, parse_query
 from obiterm.exchange.backpack.signing import (
@@ -125,6 +127,22 @@ def test_documented_signatures_of_queries(name: str) -> None:
     instruction, query, signature = QUERIES[name]
     stamp = make_stamp(API_KEY, signature, *STAMP)
     check_signature(_credential(), signed_text(instruction, [parse_query(query)], stamp), signature)
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_VALUES = st.one_of(_TEXTS, st.booleans(), st.integers(0, 2**32 - 1), st.none())
+
+
+@given(body=st.dictionaries(_TEXTS, _VALUES, max_size=6))
+def test_signed_is_what_was_sent_whatever_it_is(body: dict[str, object]) -> None:
+    params = parse_body(json.dumps(body).encode(), "P")
+    pairs = [
+        f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in sorted(body.items())
+        if value is not None
+    ]
+    text = "&".join(["instruction=x", *pairs, "timestamp=1750793021519&window=5000"])
+    assert signed_text("x", [params], make_stamp("k", "s", *STAMP)) == text
 
 
 async def test_window_is_5000_without_its_header(rest: Backpack) -> None:
