@@ -77,10 +77,15 @@ class Painter:
         now_ns = time.monotonic_ns()
         self._trades = [*self._trades, *frame.trades][-MAX_TRADES_KEPT:]
         self.cadence.observe(backlog, now_ns)
-        if behind or not self._screen.is_mounted:
+        if not self._screen.is_mounted:
+            return
+        if behind:
+            self._remember(frame, now_ns)
             return
         if covered:
             due = KINDS if self.cadence.due("covered", now_ns) else frozenset()
+            if not due:
+                self._remember(frame, now_ns)
         else:
             due = frozenset(kind for kind in KINDS if self.cadence.due(kind, now_ns))
         if not due:
@@ -89,6 +94,12 @@ class Painter:
             frame = msgspec.structs.replace(frame, trades=self._trades)
             self._trades = []
         self._paint(frame, due)
+
+    def _remember(self, frame: Frame, now_ns: int) -> None:
+        """Let the heat map keep what is not painted now, so that its past has no holes."""
+        if self.cadence.due("heat", now_ns):
+            self._screen.remember(msgspec.structs.replace(frame, trades=self._trades))
+            self._trades = []
 
     def again(self) -> None:
         """Paint the last frame in every pane, with the present choices."""

@@ -49,6 +49,8 @@ class HeatMap(FramedPane):
         self._axis = PriceAxis()
         self._walls_only = False
         self._trades = True
+        self._moved = False
+        """A column was completed since the last painting."""
         self._map_width = 0
         self._axis_width = 0
         self._obi_rows = 0
@@ -64,10 +66,16 @@ class HeatMap(FramedPane):
     def show(self, frame: Frame, context: PaintContext) -> None:
         """Take a frame; repaint the map when a column is complete."""
         self._shown = (frame, context)
-        closed = self._model.add(frame)
-        if closed and self._model.columns:
-            self._dots.learn(self._model.columns[-1], self._model.bucket)
-        self._draw(closed)
+        self.remember(frame)
+        moved, self._moved = self._moved, False
+        self._draw(moved)
+
+    def remember(self, frame: Frame) -> None:
+        """Keep a frame without painting: the map has no holes where nothing was shown."""
+        if self._model.add(frame):
+            self._moved = True
+            if self._model.columns:
+                self._dots.learn(self._model.columns[-1], self._model.bucket)
 
     def load_history(self, history: History) -> None:
         """Put past columns in front of what was seen so far."""

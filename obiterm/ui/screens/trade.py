@@ -174,6 +174,10 @@ class TradeScreen(Screen[None], inherit_bindings=False):
                 if (kind == "heat" or _on_screen(widget)) and widget not in self._broken:
                     self._show(widget, frame, context)
 
+    def remember(self, frame: Frame) -> None:
+        """Keep a frame in the heat map's past without painting it."""
+        self.query_one(HeatMap).remember(frame)
+
     def _show(self, pane: RowPane, frame: Frame, context: PaintContext) -> None:
         try:
             pane.show(frame, context)
