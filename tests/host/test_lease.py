@@ -94,7 +94,7 @@ def test_one_types_the_name_to_arm(start_host: StartHost, attach: Attach) -> Non
     ):
         assert not operator.do(wrong).ok
     assert state(host) == TradingState.HALTED.value
-    assert operator.do(Rearm(account="*", typed="all")).ok
+    wait_for(lambda: operator.do(Rearm(account="*", typed="all")).ok)  # the kill must be done
     assert state(host) == TradingState.ACTIVE.value
 
 
