@@ -350,6 +350,8 @@ class Kernel:
         effects: list[Effect] = []
         if not self.in_sight:
             for runner in runners:
+                if runner.running:
+                    runner.reason = "waiting for the account's stream and the venue's word"
                 effects += runner.withdraw(self.gate, now_ns)
             return effects
         market = self.markets[symbol]

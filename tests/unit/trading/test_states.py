@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from obiterm.core.commands import (
     StopStrategy,
 )
 from obiterm.core.effects import Effect, Latch, Panic, Verb
-from obiterm.core.events import DepthSnapshotted, FeedChanged, TopChanged
+from obiterm.core.events import DepthSnapshotted, FeedChanged, OrderRefused, TopChanged
 from obiterm.core.orders import LiveOrder
 from obiterm.core.values import (
     ClientOrderId,
@@ -519,6 +520,61 @@ def test_a_position_without_a_stop_is_told_once() -> None:
     stage.book()
     stage.ack("stop")
     assert stage.kernel.runners[0].unprotected_longest_ns == 5_000_000_000
+
+
+def test_a_refused_stop_is_tried_again_with_patience_and_never_becomes_a_market_exit() -> None:
+    """T23: a stop refused by a price filter led another program to dump at a loss."""
+    stage = Stage()
+    stage.ready()
+    stage.puppet.wishes = (entry(),)
+    stage.book()
+    stage.ack("entry")
+    stage.puppet.wishes = (stop(1_000),)
+    stage.fill("entry", 1_000)
+    tried = []
+    for _ in range(300):
+        if ("stop", OrderState.SENT) in stage.live():
+            tried.append(stage.now_ns)
+            client_id = stage.order("stop").intent.client_id
+            stage.step(OrderRefused(BTC, client_id, "-1013", "PERCENT_PRICE", stage.now_ns))
+        stage.tick()
+        stage.book()
+    waits = [after - before for before, after in pairwise(tried)]
+    assert waits == sorted(waits)
+    assert 6 <= len(tried) <= 10
+    assert {intent.kind for intent in stage.sent} == {OrderKind.LIMIT, OrderKind.STOP_MARKET}
+    assert any(text.startswith("no stop at the venue") for text in notes(stage.log, Verb.RISK))
+    assert stage.kernel.runners[0].running  # it must go on trying
+
+
+def test_a_stop_that_nobody_can_explain_is_left_alone() -> None:
+    """The disk is lost: the stop protects coins that the journal no longer tells of."""
+    before = holding()
+    stop_order = before.order("stop")
+    stage = Stage()
+    setup = msgspec.structs.replace(stage.kernel.setup, knows_past=False)
+    stage.kernel = type(stage.kernel)(setup)
+    stage.feed("market", up=True)
+    stage.snapshot()
+    stage.feed("account", up=True)
+    effects = stage.reconcile([listed(stop_order)])
+    assert cancels(effects) == []
+    assert "a stop was found without its position: close or cancel by hand" in notes(
+        effects, Verb.RISK
+    )
+    assert cancels(stage.ticks(5)) == []
+    assert stage.live() == [("stop", OrderState.OPEN)]
+    stage.command(StartStrategy(account="main", name="one"))  # the human decides
+    assert cancels(stage.log) == [stop_order.client_id]
+
+
+def test_a_leftover_stop_of_a_known_past_is_swept() -> None:
+    """T22: an orphan of a position that is closed would sell somebody else's coins."""
+    before = holding()
+    stop_order = before.order("stop")
+    stage = Stage()
+    stage.ready()
+    assert cancels(stage.reconcile([listed(stop_order)])) == [stop_order.client_id]
 
 
 def test_own_orders_never_meet() -> None:
