@@ -39,7 +39,7 @@ DUPLICATE_ID = frozenset({-4116, -20132})
 """The id is in use (``-20132``: of a conditional order, seen by others, 2026): the first try
 may have worked."""
 
-_BY_CODE = {
+VERDICTS = {
     -1000: Verdict.UNKNOWN,
     -1001: Verdict.UNKNOWN,
     -1002: Verdict.STOP,
@@ -59,6 +59,7 @@ _BY_CODE = {
     ENGINE_CLOCK_CODE: Verdict.RETRY,
     **dict.fromkeys(DUPLICATE_ID, Verdict.UNKNOWN),
 }
+"""What the codes mean that are no plain refusal."""
 
 _UNAVAILABLE = 503
 _FAILED_503 = ("service unavailable", "internal error; unable to process your request")
@@ -88,8 +89,8 @@ def classify(http_status: int, code: int, msg: str) -> Verdict:
     """
     if http_status == _UNAVAILABLE and msg.lower().startswith(_FAILED_503):
         return Verdict.RETRY
-    if code in _BY_CODE:
-        return _BY_CODE[code]
+    if code in VERDICTS:
+        return VERDICTS[code]
     if http_status == 0:
         return Verdict.UNKNOWN
     if http_status in _BY_STATUS:
