@@ -175,6 +175,10 @@ class AccountEngine:
         net = self.kernel.gate.net_lots(symbol)
         return self.kernel.gate.sellable_lots(symbol) if net > 0 else net
 
+    def open_orders(self) -> int:
+        """Return how many orders of ours are open as far as we know."""
+        return self.kernel.desk.live_count
+
     def on_the_way(self) -> int:
         """Return how many orders may yet reach the venue unseen."""
         return self.kernel.desk.on_the_way(self._clock.wall_ns())

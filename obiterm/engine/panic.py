@@ -42,6 +42,10 @@ class Books(Protocol):
         """Return the signed lots that an order could close."""
         ...
 
+    def open_orders(self) -> int:
+        """Return how many orders of ours are open as far as we know."""
+        ...
+
     def on_the_way(self) -> int:
         """Return how many orders may yet reach the venue unseen."""
         ...
@@ -60,6 +64,8 @@ class PanicProgress:
         self.who = who
         self.started_ns = started_ns
         self.cancelled = 0
+        """Orders that are gone since the first key, those of the first burst included."""
+        self.open_before = 0
         self.left_orders = -1
         self.left_positions = -1
         self.attempt = 0
@@ -112,6 +118,7 @@ class PanicPath:
 
     def start(self, account: str, flatten: bool, who: str) -> None:
         """Write the first cancels now and begin to verify. Call from the engine's loop."""
+        open_before = self._books.open_orders()
         for symbol in self._instruments:
             try:
                 self._gateway.cancel_all_now(symbol)
@@ -123,6 +130,7 @@ class PanicPath:
         self._closings = {}
         self._blind_rounds = 0
         self.progress = PanicProgress(account, flatten, who, self._clock.wall_ns())
+        self.progress.open_before = open_before
         self._task = asyncio.get_running_loop().create_task(self._run(self.progress))
 
     async def wait(self) -> None:
@@ -168,6 +176,7 @@ class PanicPath:
             progress.cancelled += max(0, len(orders) - len(left))
             orders = left
         progress.left_orders = len(orders)
+        progress.cancelled = max(progress.cancelled, progress.open_before - len(orders))
         names = ", ".join(f"{o.symbol} {o.client_id}" for o in orders[:3])
         progress.text = f"still open: {names}" if orders else ""
         if orders:

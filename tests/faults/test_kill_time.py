@@ -24,6 +24,9 @@ async def test_forty_orders_are_gone_within_half_a_second(probe: Start) -> None:
         assert time.perf_counter() - began < KILL_LIMIT_S
         assert not await one.running.service.panic_done(5.0)
         assert one.kernel.state is TradingState.HALTED
+        progress = one.engine.panic.progress
+        assert progress is not None
+        assert progress.cancelled == 40
 
 
 async def test_an_exit_is_flat_and_a_second_press_changes_nothing(probe: Start) -> None:
