@@ -44,6 +44,7 @@ class BookTopic:
         """Return the next frame if one is due and something changed."""
         if now_ns < self._due_ns:
             return None
+        self._due_ns = now_ns + self._every_ns
         seq, bids, asks = self._peek()
         is_top = self.topic.depth == 1
         if seq == self.seq:
@@ -58,7 +59,6 @@ class BookTopic:
         if not (bid_changes or ask_changes):
             return None
         self.update += 1
-        self._due_ns = now_ns + self._every_ns
         self._sent_ns = self._changed_ns = now_ns
         if is_top:
             return self.snapshot(now_ns)

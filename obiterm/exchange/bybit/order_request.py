@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
+from math import ceil
 
 import msgspec
 
@@ -246,7 +247,7 @@ def price_limits(office: BackOffice, scale: Scale) -> tuple[int, int]:
     else:
         middle = office.venue.average_price(spec.symbol)
         low, high = spec.multiplier_down, spec.multiplier_up
-    lowest = -int(-(middle * low / spec.tick_size) // 1)
+    lowest = ceil(middle * low / spec.tick_size)
     return lowest, int(middle * high / spec.tick_size)
 
 

@@ -27,9 +27,10 @@ _CANCEL_TYPES = {
 }
 
 
-def link_of(client_id: str) -> str:
-    """Return the orderLinkId of a client id."""
-    return "" if client_id.startswith(NO_LINK) else client_id
+def link_of(order: Order) -> str:
+    """Return the orderLinkId of an order: empty where its owner gave none."""
+    own = order.origin is Origin.USER and not order.client_id.startswith(NO_LINK)
+    return order.client_id if own else ""
 
 
 def status_word(order: Order, memo: Memo) -> str:
@@ -83,7 +84,7 @@ def order_row(office: BackOffice, order: Order) -> Json:
     return (
         {
             "orderId": numbers.order_id(memo.category, order.order_id),
-            "orderLinkId": link_of(order.client_id),
+            "orderLinkId": link_of(order),
             "parentOrderLinkId": "",
             "blockTradeId": "",
             "symbol": scale.symbol,
@@ -171,7 +172,7 @@ def fill_row(office: BackOffice, fill: Fill, order: Order, left_lots: int) -> Js
         "category": category.value,
         "symbol": scale.symbol,
         "orderId": numbers.order_id(category, order.order_id),
-        "orderLinkId": link_of(fill.client_id),
+        "orderLinkId": link_of(order),
         "side": SIDE_WORDS[fill.side],
         "orderType": memo.order_type,
         "stopOrderType": memo.stop_type or "UNKNOWN",

@@ -38,7 +38,7 @@ def create(office: BackOffice, call: Call) -> Json:
 def _ack(category: Category, order: Order) -> Json:
     return {
         "orderId": numbers.order_id(category, order.order_id),
-        "orderLinkId": link_of(order.client_id),
+        "orderLinkId": link_of(order),
     }
 
 
