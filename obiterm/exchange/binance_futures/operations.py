@@ -27,6 +27,7 @@ Handler = Callable[[FuturesOffice, Call], object]
 
 _SPANS = ("startTime", "endTime", "limit")
 _IDS = ("symbol", "orderId", "origClientOrderId")
+_ID_LISTS = ("orderIdList", "origClientOrderIdList")
 _MODIFY = frozenset(
     {*_IDS, "side", "quantity", "price", "priceMatch", "modifyId", "reduceOnly", "positionSide"}
 )
@@ -115,7 +116,7 @@ _TRADING: tuple[Entry, ...] = (
     _trade(
         "batch.cancel",
         orders.cancel_batch,
-        frozenset({"symbol", "orderIdList", "origClientOrderIdList"}),
+        frozenset({"symbol", *_ID_LISTS, *(name.lower() for name in _ID_LISTS)}),
         weight=1,
     ),
     _signed("openOrder", orders.open_order, 1, *_IDS),

@@ -187,14 +187,18 @@ def modify_batch(office: FuturesOffice, call: Call) -> list[Json]:
 
 
 def cancel_batch(office: FuturesOffice, call: Call) -> list[Json]:
-    """Cancel up to ten orders by one kind of id."""
+    """Cancel up to ten orders by one kind of id.
+
+    The names of the lists are taken in lower case as well: ccxt sends them so.
+    """
     symbol = call.params.need_symbol()
     office.scale(symbol)
     wanted: list[tuple[int | None, str | None]]
-    if "orderIdList" in call.params:
-        wanted = [(one, None) for one in _batch(call, "orderIdList", int, MAX_CANCEL_BATCH)]
+    by_id = _spelling(call.params, "orderIdList")
+    if by_id in call.params:
+        wanted = [(one, None) for one in _batch(call, by_id, int, MAX_CANCEL_BATCH)]
     else:
-        name = "origClientOrderIdList"
+        name = _spelling(call.params, "origClientOrderIdList")
         wanted = [(None, one) for one in _batch(call, name, str, MAX_CANCEL_BATCH)]
     answers: list[Json] = []
     for order_id, client_id in wanted:
@@ -205,6 +209,10 @@ def cancel_batch(office: FuturesOffice, call: Call) -> list[Json]:
         except Refusal as refusal:
             answers.append(from_refusal(refusal).body())
     return answers
+
+
+def _spelling(params: Params, name: str) -> str:
+    return name.lower() if name.lower() in params else name
 
 
 # -- queries -------------------------------------------------------------------
