@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
@@ -84,7 +85,9 @@ def place_exit(office: BackOffice, held: Position, wanted: Exit, now_ns: int) ->
     before = None if wanted.size_lots else open_exit(office, held, wanted.stop_type())
     order = office.venue.place(held.account, request, now_ns)
     if before is not None:
-        office.venue.cancel(held.account, held.symbol, now_ns, order_id=before.order_id)
+        # It may have fired while the new one was placed.
+        with suppress(Refusal):
+            office.venue.cancel(held.account, held.symbol, now_ns, order_id=before.order_id)
     memo = Memo(
         Category.LINEAR,
         order_type="Limit" if wanted.limit_ticks else "Market",
@@ -262,6 +265,8 @@ class ExitKeeper:
         direction = 1 if held.lots > 0 else -1
         ticks = last_ticks - direction * distance
         if (ticks - order.trigger_ticks) * direction > 0:
-            self._office.venue.amend(
-                held.account, held.symbol, now_ns, order_id=order.order_id, trigger_ticks=ticks
-            )
+            # Another account's stop may have moved the market past it meanwhile.
+            with suppress(Refusal):
+                self._office.venue.amend(
+                    held.account, held.symbol, now_ns, order_id=order.order_id, trigger_ticks=ticks
+                )
