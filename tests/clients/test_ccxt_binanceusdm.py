@@ -153,7 +153,7 @@ async def test_conditional_orders_go_to_the_algo_service(client: Any, rest: Futu
     await rest.control("mark_price", price=f"{bid * 0.97:.1f}")
 
     async def flat() -> bool:
-        return await client.fetch_positions([SYMBOL]) == []
+        return bool(await client.fetch_positions([SYMBOL]) == [])
 
     await until(flat)
     assert await client.fetch_open_orders(SYMBOL, None, None, {"trigger": True}) == []

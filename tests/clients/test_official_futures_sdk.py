@@ -155,7 +155,7 @@ async def test_private_stream_tells_an_orders_life(
             "BUY", "LIMIT", timeInForce="GTX", quantity="0.01", price=await rest.away(-0.02)
         )
         await rest.signed("DELETE", "/fapi/v1/allOpenOrders", symbol=SYMBOL)
-        states = []
+        states: list[str] = []
         async with asyncio.timeout(DEADLINE_S):
             while states != ["NEW", "CANCELED"]:
                 event = await heard.get()
