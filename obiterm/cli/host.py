@@ -82,12 +82,12 @@ def host(options: argparse.Namespace) -> int:
     """Run the host until it is asked to stop."""
     from obiterm.host.run import run_host
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
-    )
     profile = profile_of(options)
     if options.speed == float("inf"):
         raise ConfigError("--speed", "max", "a number: a host runs in real time")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
+    )
     result = run_loop(run_host(profile, Paths.from_environment()))
     print(f"host of {profile.name} ended: {result.reason}", file=sys.stderr)
     if result.left:

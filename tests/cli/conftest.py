@@ -8,8 +8,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from obiterm.cli.main import main
 from tests.host.conftest import attach, open_terminal, stack, start_host
-from tests.host.support import run
 
 __all__ = ["attach", "open_terminal", "stack", "start_host"]
 
@@ -36,12 +36,23 @@ def one_line(done: CompletedProcess[str], code: int = 2) -> str:
 
 
 @pytest.fixture
-def refused(own_home: Path) -> Refused:
-    """Run a command that must be refused: one line, exit 2, nothing changed on disk."""
+def refused(
+    own_home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Refused:
+    """Run a command that must be refused: one line, exit 2, nothing changed on disk.
+
+    It runs in this process, which saves the start of Python; other tests see the real thing.
+    """
 
     def start(*arguments: str, **environment: str) -> str:
         before = picture(own_home)
-        words = one_line(run(*arguments, variables=environment))
+        with monkeypatch.context() as patched:
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            capfd.readouterr()
+            code = main(arguments)
+        told = capfd.readouterr()
+        words = one_line(CompletedProcess(arguments, code, told.out, told.err))
         assert picture(own_home) == before, "something was changed on disk"
         return words
 
