@@ -21,7 +21,7 @@ def place(office: FuturesOffice, call: Call) -> Json:
     scale = office.scale(params.need_symbol())
     request = read_algo(params, scale, hedged=office.venue.hedge_mode(call.account))
     client_id = read_client_id(params, "clientAlgoId") or new_client_id()
-    waiting = [algo for algo in office.algos_of(call.account) if algo.waits]
+    waiting = office.waiting(call.account)
     if len(waiting) >= MAX_OPEN:
         raise ApiError(400, -4045, "Reach max stop order limit.")
     if any(algo.client_id == client_id for algo in waiting):
@@ -75,9 +75,8 @@ def cancel_all(office: FuturesOffice, call: Call) -> Json:
     """Cancel every conditional order of a symbol; it succeeds also when there was none."""
     symbol = call.params.need_symbol()
     office.scale(symbol)
-    for algo in office.algos_of(call.account, symbol):
-        if algo.waits:
-            _cancel(office, algo, call)
+    for algo in office.waiting(call.account, symbol):
+        _cancel(office, algo, call)
     office.flush(call.now_ns)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
@@ -95,8 +94,8 @@ def open_algos(office: FuturesOffice, call: Call) -> list[Json]:
         office.scale(symbol)
     return [
         rows.algo_queried(algo, office.scale(algo.order.symbol))
-        for algo in office.algos_of(call.account, symbol)
-        if algo.waits and algo_id in (None, algo.algo_id)
+        for algo in office.waiting(call.account, symbol)
+        if algo_id in (None, algo.algo_id)
     ]
 
 
@@ -109,7 +108,7 @@ def all_algos(office: FuturesOffice, call: Call) -> list[Json]:
     start, end = time_range(params)
     found = [
         algo
-        for algo in office.algos_of(call.account, symbol)
+        for algo in office.algos(call.account, symbol)
         if (least is None or algo.algo_id >= least)
         and (start is None or ms(algo.order.created_ns) >= start)
         and (end is None or ms(algo.order.created_ns) <= end)

@@ -73,8 +73,9 @@ class FuturesOffice(BackOffice):
     def __init__(self, venue: GatedCore, limits: Limits) -> None:
         super().__init__(venue, limits)
         self.scales = {name: futures_scale(scale) for name, scale in self.scales.items()}
-        self.algos: dict[int, AlgoOrder] = {}
-        """Algo id -> order, oldest first."""
+        self._algos: dict[str, dict[int, AlgoOrder]] = {}
+        """Account -> algo id -> order, oldest first."""
+        self._waiting: dict[str, dict[int, AlgoOrder]] = {}
         self.algo_of: dict[int, AlgoOrder] = {}
         """The core's order id -> algo order."""
         self.listen_keys = ListenKeys()
@@ -86,34 +87,39 @@ class FuturesOffice(BackOffice):
 
     # -- algo orders ------------------------------------------------------------
 
+    def add_account(self, name: str, balances: dict[str, Decimal]) -> None:
+        """Create a funded account."""
+        super().add_account(name, balances)
+        self._algos[name] = {}
+        self._waiting[name] = {}
+
     def add_algo(self, algo: AlgoOrder) -> AlgoOrder:
         """Keep a conditional order that the core has accepted; its id is given here."""
         algo.algo_id = self._next_algo_id
         self._next_algo_id += 1
-        self.algos[algo.algo_id] = algo
+        account = algo.order.account
+        self._algos[account][algo.algo_id] = self._waiting[account][algo.algo_id] = algo
         self.algo_of[algo.order.order_id] = algo
         return algo
 
-    def algos_of(self, account: str, symbol: str | None = None) -> list[AlgoOrder]:
-        """Return an account's conditional orders, oldest first."""
-        return [
-            algo
-            for algo in self.algos.values()
-            if algo.order.account == account and symbol in (None, algo.order.symbol)
-        ]
+    def algos(self, account: str, symbol: str) -> list[AlgoOrder]:
+        """Return an account's conditional orders of a symbol, oldest first."""
+        return [algo for algo in self._algos[account].values() if algo.order.symbol == symbol]
+
+    def waiting(self, account: str, symbol: str | None = None) -> list[AlgoOrder]:
+        """Return those that have neither fired nor ended, oldest first."""
+        waiting = {key: algo for key, algo in self._waiting[account].items() if algo.waits}
+        self._waiting[account] = waiting
+        return [algo for algo in waiting.values() if symbol in (None, algo.order.symbol)]
 
     def find_algo(
         self, account: str, algo_id: int | None, client_id: str | None, *, waiting: bool = False
     ) -> AlgoOrder:
         """Return the newest match; refuse with -2013, or -2011 when it should still wait."""
-        for algo in reversed(self.algos_of(account)):
-            if algo_id is not None and algo.algo_id != algo_id:
-                continue
-            if client_id is not None and algo.client_id != client_id:
-                continue
-            if waiting and not algo.waits:
-                continue
-            return algo
+        found = self.waiting(account) if waiting else list(self._algos[account].values())
+        for algo in reversed(found):
+            if algo_id in (None, algo.algo_id) and client_id in (None, algo.client_id):
+                return algo
         raise UNKNOWN_ORDER if waiting else NO_SUCH_ORDER
 
     # -- normal orders ----------------------------------------------------------
