@@ -189,8 +189,8 @@ def test_a_capture_at_a_finite_speed_and_at_most(shared_data: Path) -> None:
 @pytest.mark.captures
 def test_two_runs_in_simulated_time_are_equal(shared_data: Path) -> None:
     """A run beside another one has a journal of its own, and both say the same."""
-    arguments = ("replay", str(shared_data / SPOT), "--headless", "--speed", "max")
-    arguments += ("--seconds", "60", "--json")
+    arguments = ["replay", str(shared_data / SPOT), "--headless", "--speed", "max"]
+    arguments += ["--seconds", "60", "--json"]
     first = run(*arguments)
     assert first.returncode == 0, first.stderr
     path = Path(json.loads(first.stdout)["journal"])
