@@ -13,7 +13,7 @@ from obiterm.core.errors import UsageError
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Check the chain; exit 1 and name the first bad row when it does not hold."""
+    """Check the chain; exit 2 and name the first bad row when it does not hold (bad input)."""
     from obiterm.cli.progress import Progress
     from obiterm.journal.log import verify as verify_file
 
@@ -34,7 +34,7 @@ def verify(options: argparse.Namespace) -> int:
             f"{outcome.reason}",
             file=sys.stderr,
         )
-        return 1
+        return 2
     return 0
 
 

@@ -17,7 +17,7 @@ from obiterm.core.limits import RiskLimits
 from obiterm.core.values import Environment
 
 OnDetach = Literal["keep", "hold", "cancel", "flatten"]
-"""What engines do when the last screen goes away without a word (an SSH drop)."""
+"""What engines do when the last screen leaves, by an SSH drop or on purpose."""
 Colour = Literal["auto", "truecolor", "256", "none"]
 
 SIM_KEYS = "sim"
@@ -129,7 +129,7 @@ class Profile(_Section):
     title: str = Field("", max_length=60, description="One line for lists and the screen.")
     on_detach: OnDetach = Field(
         "keep",
-        description="After an SSH drop: keep trading, hold (no new entries), cancel entries, "
+        description="When the last screen leaves: keep trading, hold (no new entries), cancel entries, "
         "or flatten.",
     )
     sizes: tuple[Decimal, ...] = Field(

@@ -26,7 +26,7 @@ class Settings(BaseModel):
 
     theme: str = Field("night-city", max_length=64, description="Theme of the screen.")
     colour: Colour = Field("auto", description="Colour depth of the terminal.")
-    on_detach: OnDetach = Field("keep", description="What engines do after an SSH drop.")
+    on_detach: OnDetach = Field("keep", description="What engines do when the last screen leaves.")
     keymap: dict[str, str] = Field(
         default_factory=dict,
         description="Keys by action name, e.g. cancel_all = 'c'; several keys with commas.",

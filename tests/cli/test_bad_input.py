@@ -322,12 +322,12 @@ def test_a_journal_with_a_broken_chain(own_home: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0x01
     path.write_bytes(data)
-    told = one_line(run("journal", "verify", str(path)), code=1)
+    told = one_line(run("journal", "verify", str(path)), code=2)
     assert "is the first bad one" in told
     row = int(told.split(": row ")[1].split()[0])
     assert 0 < row <= summary["journal_rows"] + 1
     as_json = run("journal", "verify", "--json")
-    assert as_json.returncode == 1
+    assert as_json.returncode == 2
     assert json.loads(as_json.stdout)["first_bad_seq"] == row
     broken = path.read_bytes()
     for command in (["host", "--profile", "demo"], ["demo", "--headless", "--seconds", "1"]):
