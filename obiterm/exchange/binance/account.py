@@ -10,7 +10,7 @@ from obiterm.exchange.binance.backoffice import BackOffice, Call
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.info import filters
 from obiterm.exchange.binance.orders import time_range
-from obiterm.exchange.binance.params import page
+from obiterm.exchange.binance.selection import own_fills
 from obiterm.exchange.binance.wire import ZERO
 from obiterm.exchange.wire.keys import Credential
 from obiterm.exchange.wire.office import Json
@@ -85,24 +85,11 @@ def commission(office: BackOffice, call: Call) -> Json:
 
 def my_trades(office: BackOffice, call: Call) -> list[Json]:
     """Return own fills of a symbol, oldest first, by order, id or time."""
-    params = call.params
-    symbol = params.need_symbol()
-    scale = office.scale(symbol)
-    order_id, from_id = params.get_int("orderId"), params.get_int("fromId")
-    start, end = time_range(params)
-    if from_id is not None and (start is not None or end is not None):
-        raise ApiError(400, -1128, "Combination of optional parameters invalid.")
-    fills = [
-        fill
-        for fill in office.venue.fills(call.account, symbol)
-        if (order_id is None or fill.order_id == order_id)
-        and (from_id is None or fill.trade_id >= from_id)
-        and (start is None or wire.ms(fill.time_ns) >= start)
-        and (end is None or wire.ms(fill.time_ns) <= end)
+    scale = office.scale(call.params.need_symbol())
+    return [
+        wire.my_trade(fill, scale, _list_id(office, call.account, fill))
+        for fill in own_fills(office, call, time_range(call.params))
     ]
-    oldest = from_id is not None or start is not None
-    chosen = page(fills, params.get_limit(500, 1000), oldest=oldest)
-    return [wire.my_trade(fill, scale, _list_id(office, call.account, fill)) for fill in chosen]
 
 
 def _list_id(office: BackOffice, name: str, fill: Fill) -> int:

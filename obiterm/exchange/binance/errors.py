@@ -49,6 +49,13 @@ def missing(name: str) -> ApiError:
     )
 
 
+def neither(first: str, second: str) -> ApiError:
+    """Say that one of two parameters must be there."""
+    return ApiError(
+        400, -1102, f"Param '{first}' or '{second}' must be sent, but both were empty/null!"
+    )
+
+
 def illegal(name: str, legal: str) -> ApiError:
     """Say that a parameter holds characters outside its range."""
     return ApiError(

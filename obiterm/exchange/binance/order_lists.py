@@ -116,11 +116,7 @@ def _find(office: BackOffice, call: Call, client_name: str) -> OrderList:
     params = call.params
     list_id, client_id = params.get_int("orderListId"), params.get_client_id(client_name)
     if list_id is None and client_id is None:
-        raise ApiError(
-            400,
-            -1102,
-            f"Param '{client_name}' or 'orderListId' must be sent, but both were empty/null!",
-        )
+        raise errors.neither(client_name, "orderListId")
     if list_id is None:
         list_id = office.list_ids[call.account].get(client_id or "", -1)
     return office.venue.order_list(call.account, list_id)

@@ -175,11 +175,7 @@ def _market_size(params: Params, kind: Kind, scale: Scale) -> tuple[int, Decimal
         return to_lots_of(params, scale), None
     if quote_qty is None:
         if "quantity" not in params:
-            raise ApiError(
-                400,
-                -1102,
-                "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!",
-            )
+            raise errors.neither("quantity", "quoteOrderQty")
         return to_lots_of(params, scale), None
     if "quantity" in params:
         raise ApiError(400, -1128, "Combination of optional parameters invalid.")

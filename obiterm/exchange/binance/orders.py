@@ -17,10 +17,9 @@ from obiterm.exchange.binance.order_request import (
     read_resp_type,
 )
 from obiterm.exchange.binance.params import Params, page
+from obiterm.exchange.binance.selection import DAY_MS, Range, read_range, within
 from obiterm.exchange.binance.wire import Extras
 from obiterm.exchange.wire.office import Json
-
-DAY_MS = 86_400_000
 
 
 def place(office: BackOffice, call: Call) -> Json:
@@ -93,11 +92,7 @@ def order_ids(params: Params, id_name: str, client_name: str) -> tuple[int | Non
     """Read which order is meant; at least one of the two names must be there."""
     order_id, client_id = params.get_int(id_name), params.get_client_id(client_name)
     if order_id is None and client_id is None:
-        raise ApiError(
-            400,
-            -1102,
-            f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!",
-        )
+        raise errors.neither(client_name, id_name)
     return order_id, client_id
 
 
@@ -282,23 +277,16 @@ def all_orders(office: BackOffice, call: Call) -> list[Json]:
     symbol = params.need_symbol()
     office.scale(symbol)
     least, limit = params.get_int("orderId"), params.get_limit(500, 1000)
-    start, end = time_range(params)
+    span = time_range(params)
     orders = [
         order
         for order in office.venue.all_orders(call.account, symbol)
-        if (least is None or order.order_id >= least)
-        and (start is None or wire.ms(order.created_ns) >= start)
-        and (end is None or wire.ms(order.created_ns) <= end)
+        if (least is None or order.order_id >= least) and within(span, order.created_ns)
     ]
-    return _rows(office, page(orders, limit, oldest=least is not None or start is not None))
+    return _rows(office, page(orders, limit, oldest=least is not None or span[0] is not None))
 
 
-def time_range(params: Params) -> tuple[int | None, int | None]:
+def time_range(params: Params) -> Range:
     """Read ``startTime`` and ``endTime``; more than a day between them is refused (-1127)."""
-    start, end = params.get_ms("startTime"), params.get_ms("endTime")
-    if start is not None and end is not None:
-        if end < start:
-            raise ApiError(400, -1102, "Start time is greater than end time.")
-        if end - start > DAY_MS:
-            raise ApiError(400, -1127, "More than 24 hours between startTime and endTime.")
-    return start, end
+    too_long = ApiError(400, -1127, "More than 24 hours between startTime and endTime.")
+    return read_range(params, DAY_MS, too_long)

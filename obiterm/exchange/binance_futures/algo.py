@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from obiterm.exchange.binance import errors
 from obiterm.exchange.binance.backoffice import Call, new_client_id
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.params import Params, page
-from obiterm.exchange.binance.wire import ms
+from obiterm.exchange.binance.selection import within
 from obiterm.exchange.binance_futures import rows
 from obiterm.exchange.binance_futures.office import AlgoOrder, FuturesOffice
 from obiterm.exchange.binance_futures.order_request import read_algo, read_client_id
@@ -45,11 +46,7 @@ def place(office: FuturesOffice, call: Call) -> Json:
 def _ids(params: Params) -> tuple[int | None, str | None]:
     algo_id, client_id = params.get_int("algoId"), read_client_id(params, "clientAlgoId")
     if algo_id is None and client_id is None:
-        raise ApiError(
-            400,
-            -1102,
-            "Param 'clientAlgoId' or 'algoId' must be sent, but both were empty/null!",
-        )
+        raise errors.neither("clientAlgoId", "algoId")
     return algo_id, client_id
 
 
@@ -105,13 +102,11 @@ def all_algos(office: FuturesOffice, call: Call) -> list[Json]:
     symbol = params.need_symbol()
     scale = office.scale(symbol)
     least, limit = params.get_int("algoId"), params.get_limit(500, 1000)
-    start, end = time_range(params)
+    span = time_range(params)
     found = [
         algo
         for algo in office.algos(call.account, symbol)
-        if (least is None or algo.algo_id >= least)
-        and (start is None or ms(algo.order.created_ns) >= start)
-        and (end is None or ms(algo.order.created_ns) <= end)
+        if (least is None or algo.algo_id >= least) and within(span, algo.order.created_ns)
     ]
-    chosen = page(found, limit, oldest=least is not None or start is not None)
+    chosen = page(found, limit, oldest=least is not None or span[0] is not None)
     return [rows.algo_queried(algo, scale) for algo in chosen]

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from obiterm.exchange.api import Origin
 from obiterm.exchange.binance.backoffice import Call
-from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.params import page
+from obiterm.exchange.binance.selection import own_fills, within
 from obiterm.exchange.binance.wire import amount, ms
 from obiterm.exchange.binance_futures import rows
 from obiterm.exchange.binance_futures.office import FuturesOffice
@@ -18,31 +18,16 @@ from obiterm.exchange.wire.office import Json
 
 def user_trades(office: FuturesOffice, call: Call) -> list[Json]:
     """Return own fills of a symbol, oldest first, by order, id or time."""
-    params = call.params
-    symbol = params.need_symbol()
-    scale = office.scale(symbol)
-    order_id, from_id = params.get_int("orderId"), params.get_int("fromId")
-    start, end = time_range(params)
-    if from_id is not None and (start is not None or end is not None):
-        raise ApiError(400, -1128, "Combination of optional parameters invalid.")
-    fills = [
-        fill
-        for fill in office.venue.fills(call.account, symbol)
-        if (order_id is None or fill.order_id == order_id)
-        and (from_id is None or fill.trade_id >= from_id)
-        and (start is None or ms(fill.time_ns) >= start)
-        and (end is None or ms(fill.time_ns) <= end)
-    ]
-    oldest = from_id is not None or start is not None
-    chosen = page(fills, params.get_limit(500, 1000), oldest=oldest)
-    return [rows.user_trade(fill, scale) for fill in chosen]
+    scale = office.scale(call.params.need_symbol())
+    fills = own_fills(office, call, time_range(call.params))
+    return [rows.user_trade(fill, scale) for fill in fills]
 
 
 def income(office: FuturesOffice, call: Call) -> list[Json]:
     """Return funding, realised profit and fees, oldest first."""
     params = call.params
     symbol, kind = asked_symbol(office, call), params.get("incomeType")
-    start, end = time_range(params)
+    span = time_range(params)
     found: list[tuple[int, Json]] = []
 
     def add(kind: str, name: str, value: Decimal, asset: str, time_ns: int, number: int) -> None:
@@ -70,11 +55,9 @@ def income(office: FuturesOffice, call: Call) -> list[Json]:
     chosen = [
         row
         for time_ns, row in sorted(found, key=lambda pair: pair[0])
-        if kind in (None, row["incomeType"])
-        and (start is None or ms(time_ns) >= start)
-        and (end is None or ms(time_ns) <= end)
+        if kind in (None, row["incomeType"]) and within(span, time_ns)
     ]
-    return page(chosen, params.get_limit(100, 1000), oldest=start is not None)
+    return page(chosen, params.get_limit(100, 1000), oldest=span[0] is not None)
 
 
 def force_orders(office: FuturesOffice, call: Call) -> list[Json]:

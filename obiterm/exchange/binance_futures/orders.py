@@ -14,7 +14,7 @@ from obiterm.exchange.binance.backoffice import Call
 from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.order_request import read_side
 from obiterm.exchange.binance.params import Params, page
-from obiterm.exchange.binance.wire import ms
+from obiterm.exchange.binance.selection import DAY_MS, Range, read_range, within
 from obiterm.exchange.binance_futures import rows
 from obiterm.exchange.binance_futures.office import FuturesOffice, is_public
 from obiterm.exchange.binance_futures.order_request import (
@@ -30,7 +30,6 @@ from obiterm.exchange.wire.office import Json
 
 MAX_BATCH = 5
 MAX_CANCEL_BATCH = 10
-WEEK_MS = 7 * 86_400_000
 T = TypeVar("T")
 
 
@@ -56,11 +55,7 @@ def order_ids(params: Params) -> tuple[int | None, str | None]:
     """Read which order is meant; at least one of the two names must be there."""
     order_id, client_id = params.get_int("orderId"), read_client_id(params, "origClientOrderId")
     if order_id is None and client_id is None:
-        raise ApiError(
-            400,
-            -1102,
-            "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!",
-        )
+        raise errors.neither("origClientOrderId", "orderId")
     return order_id, client_id
 
 
@@ -258,7 +253,7 @@ def all_orders(office: FuturesOffice, call: Call) -> list[Json]:
     symbol = params.get_symbol()
     symbols = [symbol] if symbol is not None else list(office.scales)
     least, limit = params.get_int("orderId"), params.get_limit(500, 1000)
-    start, end = time_range(params)
+    span = time_range(params)
     orders = [
         order
         for name in symbols
@@ -266,18 +261,12 @@ def all_orders(office: FuturesOffice, call: Call) -> list[Json]:
         for order in office.venue.all_orders(call.account, name)
         if is_public(order)
         and (least is None or order.order_id >= least)
-        and (start is None or ms(order.created_ns) >= start)
-        and (end is None or ms(order.created_ns) <= end)
+        and within(span, order.created_ns)
     ]
-    return _rows(office, page(orders, limit, oldest=least is not None or start is not None))
+    return _rows(office, page(orders, limit, oldest=least is not None or span[0] is not None))
 
 
-def time_range(params: Params) -> tuple[int | None, int | None]:
+def time_range(params: Params) -> Range:
     """Read ``startTime`` and ``endTime``; more than a week between them is refused (-4166)."""
-    start, end = params.get_ms("startTime"), params.get_ms("endTime")
-    if start is not None and end is not None:
-        if end < start:
-            raise ApiError(400, -1102, "Start time is greater than end time.")
-        if end - start > WEEK_MS:
-            raise ApiError(400, -4166, "Search window is restricted to recent 7 days only.")
-    return start, end
+    too_long = ApiError(400, -4166, "Search window is restricted to recent 7 days only.")
+    return read_range(params, 7 * DAY_MS, too_long)

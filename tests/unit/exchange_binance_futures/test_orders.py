@@ -185,7 +185,7 @@ async def test_a_timer_can_be_stopped(rest: FuturesRest) -> None:
 
     async def time_is_over() -> bool:
         now = (await rest.public("/fapi/v1/time")).body["serverTime"]
-        return int(now) > start + 600
+        return int(now) > int(start) + 600
 
     await until(time_is_over)
     assert len((await rest.signed("GET", "/fapi/v1/openOrders")).body) == 1
