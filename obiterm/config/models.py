@@ -129,8 +129,8 @@ class Profile(_Section):
     title: str = Field("", max_length=60, description="One line for lists and the screen.")
     on_detach: OnDetach = Field(
         "keep",
-        description="When the last screen leaves: keep trading, hold (no new entries), cancel entries, "
-        "or flatten.",
+        description="When the last screen leaves: keep trading, hold (no new entries), cancel "
+        "entries, or flatten.",
     )
     sizes: tuple[Decimal, ...] = Field(
         (), max_length=9, description="Order sizes for keys and clicks, in base, smallest first."
