@@ -176,7 +176,7 @@ async def test_own_orders_never_meet(
         rows = {row["id"]: row for row in (await rest.get("/wapi/v1/history/orders")).body}
         if (rows[taking["id"]]["status"], rows[resting["id"]]["status"]) == (taker, maker):
             break
-        await rest.send("DELETE", "/api/v1/orders", {"symbol": PERP})
+        await rest.call("DELETE", "/api/v1/orders", symbol=PERP)
     else:
         raise AssertionError(f"{stp}: {rows[taking['id']]} met {rows[resting['id']]}")
     ended = [row for row in rows.values() if row["status"] == "Expired"]
