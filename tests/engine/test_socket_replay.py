@@ -6,7 +6,7 @@ from obiterm.core.commands import EmergencyExit, HoldFire, Rearm
 from obiterm.core.values import TradingState
 from obiterm.journal.log import read_rows, verify
 from obiterm.research.rejournal import replay_journal
-from tests.faults.conftest import ACCOUNT, EAGER, SYMBOL, Runs, Start
+from tests.faults.conftest import ACCOUNT, EAGER, RESTING_ENTRY, SYMBOL, Runs, Start
 
 JOURNAL_ALL = "journal_market_events = true"
 
@@ -54,7 +54,7 @@ async def test_two_runs_in_one_journal_are_decided_again_one_after_the_other(run
 
 async def test_a_state_that_the_engine_imposed_is_decided_again(probe: Start) -> None:
     """A fault of the kernel is a row too; the state that follows from it is replayed."""
-    async with probe(EAGER, top=JOURNAL_ALL) as one:
+    async with probe(RESTING_ENTRY, top=JOURNAL_ALL) as one:
         path = one.running.journal.path
         await one.until_open(1)
         one.engine._impose(TradingState.REDUCING, "as if the disk had failed")

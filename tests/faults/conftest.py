@@ -26,7 +26,8 @@ from obiterm.trading.kernel import Kernel
 
 SYMBOL = Symbol("BTCUSDT")
 ACCOUNT = "probe"
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
+"""How long a test waits before it fails; what must be quick is measured by the test itself."""
 
 PROFILE = """
 schema = 1

@@ -145,8 +145,8 @@ async def test_t16_all_sockets_cut_at_once_recover_within_ten_seconds(probe: Sta
         applied = one.kernel.markets[SYMBOL].diffs_applied
         await one.fault(kind="cut", match="all")
         await one.until(lambda: not one.kernel.in_sight)
-        await one.until(lambda: one.kernel.in_sight)
-        await one.until(lambda: one.kernel.markets[SYMBOL].diffs_applied > applied)
+        await one.until(lambda: one.kernel.in_sight, 10.0)
+        await one.until(lambda: one.kernel.markets[SYMBOL].diffs_applied > applied, 10.0)
         await one.until_open(1)
 
 
