@@ -158,7 +158,7 @@ def _add_exchange(commands: Commands[Parser]) -> None:
     parser = commands.add_parser("exchange", help="serve the simulated exchange on loopback")
     parser.add_argument(
         "--venue",
-        choices=("binance", "backpack", "bybit"),
+        choices=("binance", "binance-futures", "backpack", "bybit"),
         default="binance",
         help="wire protocol",
     )
