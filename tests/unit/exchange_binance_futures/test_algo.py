@@ -46,8 +46,10 @@ async def test_a_stop_fires_on_the_mark_and_becomes_another_order(
     order_id = int(done["ai"])
     assert order_id != placed.body["algoId"]
     fill = await private.first(
-        lambda one: one["e"] == "ORDER_TRADE_UPDATE"
-        and (one["o"]["i"], one["o"]["X"]) == (order_id, "FILLED")
+        lambda one: (
+            one["e"] == "ORDER_TRADE_UPDATE"
+            and (one["o"]["i"], one["o"]["X"]) == (order_id, "FILLED")
+        )
     )
     assert fill["o"]["c"] != "protect"
     query = (await rest.signed("GET", "/fapi/v1/algoOrder", clientAlgoId="protect")).body

@@ -8,7 +8,6 @@ always tell the truth, as a venue's do.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
 
 import msgspec
 from hypothesis import HealthCheck, settings
@@ -45,11 +44,10 @@ from obiterm.core.values import (
     OrderState,
     Side,
     TradingState,
-    VenueOrderId,
 )
-from obiterm.strategies.base import Decision, Report, View
 from obiterm.trading.kernel import Kernel
-from tests.trading_support.stage import ASK, BID, BTC, Stage, entry, leave, stop
+from tests.trading_support.stage import ASK, BID, BTC, Stage, entry, stop
+from tests.trading_support.wire import Trader, VenueOrder
 
 S = OrderState
 WINDOW_NS = 5 * NS_PER_S
@@ -57,47 +55,6 @@ WIRE = st.sampled_from(["works", "works", "slow"])
 SELDOM = st.sampled_from([False, False, False, False, True])
 """Humans and outages are rarer than markets."""
 FEE = Decimal("0.000001")
-
-
-class Trader:
-    """Enters up to a size, keeps a stop for what it holds, leaves when told."""
-
-    kind: ClassVar[str] = "trader"
-    obi_levels = 20
-
-    def __init__(self) -> None:
-        self.price = BID
-        self.target = 1_000
-        self.mode = "idle"
-
-    def decide(self, view: View) -> Decision:
-        held = view.position.sellable_lots
-        wishes = []
-        if held and self.mode == "leave":
-            wishes.append(leave(held))
-        elif held:
-            wishes.append(stop(held))
-        missing = self.target - view.position.lots
-        if self.mode == "trade" and missing > 0:
-            wishes.append(entry(missing, self.price))
-        return Decision(tuple(wishes), self.mode)
-
-    def report(self, view: View) -> Report:
-        return Report(signal=0.0, enter_at=0.0, exit_at=0.0, position_share=0.0)
-
-
-class VenueOrder:
-    """One order at the venue."""
-
-    def __init__(self, intent: OrderIntent, number: int) -> None:
-        self.intent = intent
-        self.venue_id = VenueOrderId(str(number))
-        self.filled = 0
-        self.state = S.OPEN
-
-    @property
-    def rests(self) -> bool:
-        return not self.state.is_final
 
 
 class KernelAgainstVenue(RuleBasedStateMachine):
