@@ -36,6 +36,7 @@ from obiterm.engine.binance_rest import BinanceRest
 from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
 from obiterm.net.ws import Socket, SocketOptions
 from obiterm.trading.desk import PANIC
+from obiterm.trading.questions import ANSWER_AGE_NS
 from obiterm.trading.risk import approve_panic_close
 from obiterm.venues.binance.environments import BinanceUrls
 from obiterm.venues.binance.market_session import MarketSession
@@ -276,10 +277,14 @@ class BinanceGateway:
         self._emit_all(events)
 
     async def _rest_query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
+        """Ask by REST. An old "no such order" says nothing: the order may have come since."""
+        asked_ns = self._clock.monotonic_ns()
         try:
             events = await self._rest.query(symbol, client_id)
         except ObitermError:
             return  # the kernel asks again while the answer is due
+        if self._clock.monotonic_ns() - asked_ns > ANSWER_AGE_NS:
+            events = [event for event in events if not isinstance(event, OrderNotFound)]
         self._emit_all(events)
 
     def _emit_all(self, events: list[Event]) -> None:

@@ -9,9 +9,12 @@ ASK_AGAIN_NS = 1 * NS_PER_S
 """How long to wait between two questions about an order."""
 _ANSWER_DUE_NS = 3 * NS_PER_S
 """An order or a cancel without an answer is asked about after this time."""
-ARRIVES_WITHIN_NS = 6 * NS_PER_S
-"""The venue refuses a request older than its window (5 s, binance.md §3.1): what it has not
-got after this time it will never get. Until then "no such order" proves nothing."""
+ANSWER_AGE_NS = 1 * NS_PER_S
+""""No such order" must not be older than this when it comes: a gateway drops what is."""
+ARRIVES_WITHIN_NS = 5 * NS_PER_S + ANSWER_AGE_NS
+"""The venue refuses a request older than its window (5 s, binance.md §3.1), and an answer is
+at most so old. Until this time "no such order" proves nothing: the venue may have looked
+before the request came."""
 
 
 class Questions:

@@ -46,6 +46,22 @@ async def test_t6_neither_reply_nor_stream_and_still_one_order(probe: Start) -> 
         assert orders_at_exchange(one) == 1
 
 
+async def test_t6_an_old_no_such_order_is_no_answer(probe: Start) -> None:
+    """The venue looked before the order came; its answer comes after the request's window."""
+    async with probe() as one:
+        await one.fault(kind="silence", match="user")
+        await one.fault(kind="delay", match="order.place", ms=4_000, count=1)
+        await one.fault(kind="drop_reply", match="order.place", count=1)
+        await one.fault(kind="delay", match="order.status", ms=3_300, when="reply", count=1)
+        assert one.buy_below()[0]
+        (order,) = one.kernel.desk.live()
+        due = order.sent_ns + 7 * NS_PER_S
+        await one.until(lambda: one.engine.now_ns() > due)
+        await one.until(lambda: order.state is not OrderState.UNKNOWN)
+        assert order.state is OrderState.OPEN
+        assert await one.open_at_exchange() == 1
+
+
 async def test_t34_fills_that_are_told_twice_count_once(probe: Start) -> None:
     async with probe() as one:
         await one.fault(kind="duplicate", match="executionReport", count=20)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
-from obiterm.exchange.api import BalanceUpdate, Cause, OrderUpdate, Output, PositionUpdate
+from obiterm.exchange.api import (
+    BalanceUpdate,
+    Cause,
+    FundingPayment,
+    OrderUpdate,
+    Output,
+    PositionUpdate,
+)
 from obiterm.exchange.binance.backoffice import Call
 from obiterm.exchange.binance_futures import user_events
 from obiterm.exchange.binance_futures.office import AlgoStatus, FuturesOffice, is_public
@@ -51,9 +60,9 @@ class UserData:
 
     def take(self, outputs: list[Output], now_ns: int) -> None:
         """Send what concerns accounts, in order; balances and positions go together."""
-        changes: list[BalanceUpdate | PositionUpdate] = []
+        changes: list[BalanceUpdate | PositionUpdate | FundingPayment] = []
         for output in outputs:
-            if isinstance(output, BalanceUpdate | PositionUpdate):
+            if isinstance(output, BalanceUpdate | PositionUpdate | FundingPayment):
                 changes.append(output)
             elif isinstance(output, OrderUpdate):
                 self._tell_changes(changes, now_ns)
@@ -61,15 +70,22 @@ class UserData:
                 self._tell_order(output, now_ns)
         self._tell_changes(changes, now_ns)
 
-    def _tell_changes(self, changes: list[BalanceUpdate | PositionUpdate], now_ns: int) -> None:
+    def _tell_changes(self, changes: list[BalanceUpdate | PositionUpdate | FundingPayment], now_ns: int) -> None:
         balances = {one.account: one for one in changes if isinstance(one, BalanceUpdate)}
         positions: dict[str, list[PositionUpdate]] = {}
+        funding: dict[str, Decimal] = {}
         for one in changes:
-            if isinstance(one, PositionUpdate) and one.cause is not Cause.SETTINGS:
+            if isinstance(one, FundingPayment):
+                funding[one.account] = funding.get(one.account, Decimal(0)) + one.amount
+            elif isinstance(one, PositionUpdate) and one.cause is not Cause.SETTINGS:
                 positions.setdefault(one.position.account, []).append(one)
         for account in dict.fromkeys([*balances, *positions]):
             event = user_events.account_update(
-                balances.get(account), positions.get(account, []), self._office.scales, now_ns
+                balances.get(account),
+                positions.get(account, []),
+                funding.get(account, Decimal(0)),
+                self._office.scales,
+                now_ns,
             )
             self._send(account, event)
 

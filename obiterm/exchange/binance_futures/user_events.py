@@ -150,15 +150,19 @@ def algo_update(
 def account_update(
     balance: BalanceUpdate | None,
     positions: list[PositionUpdate],
+    funding: Decimal,
     scales: dict[str, Scale],
     now_ns: int,
 ) -> Json:
-    """Write an ``ACCOUNT_UPDATE``: what changed, and why."""
+    """Write an ``ACCOUNT_UPDATE``: what changed, and why.
+
+    ``bc`` is what the wallet moved by beside P&L and fees: here the ``funding``.
+    """
     change = positions[-1] if balance is None else balance
     body: Json = {
         "m": _CAUSES.get(change.cause, "ORDER"),
         "B": [
-            {"a": asset, "wb": amount(free + locked), "cw": amount(free + locked), "bc": "0"}
+            {"a": asset, "wb": amount(free + locked), "cw": amount(free + locked), "bc": amount(funding)}
             for asset, free, locked in (balance.balances if balance else [])
         ],
         "P": [_position(update, scales[update.position.symbol]) for update in positions],

@@ -102,6 +102,7 @@ async def test_funding_is_paid_told_and_listed() -> None:
         assert rows.body[0]["symbol"] == SYMBOL
         [first, *_] = (await rest.ledger())["funding"]
         assert D(rows.body[0]["income"]) == round(D(first["amount"]), 8)
+        assert D(update["a"]["B"][0]["bc"]) == round(D(first["amount"]), 8)
 
 
 async def test_a_liquidation_is_told_as_one() -> None:

@@ -6,6 +6,11 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import pytest
+
+from obiterm.core.values import NS_PER_S
+from obiterm.exchange.binance.errors import ApiError
+from obiterm.exchange.binance_futures.listen_keys import ListenKeys
 from obiterm.exchange.serve import ExchangeServer
 from tests.clients.futures_support import SYMBOL, FuturesRest
 from tests.clients.support import Json, Socket, until
@@ -142,6 +147,19 @@ async def test_a_listen_key_lives_until_it_is_ended(rest: FuturesRest) -> None:
     assert (await _key_call(rest, "DELETE")).body == {}
     assert await rest.listen_key() != first
     assert (await rest.raw("POST", "/fapi/v1/listenKey")).code == -2014
+
+
+def test_a_key_lives_an_hour_and_another_hour_when_it_is_extended() -> None:
+    keys, hour = ListenKeys(), 3600 * NS_PER_S
+    key = keys.start("main", 0)
+    assert keys.overdue(hour - 1) == []
+    assert keys.extend("main", hour - 1) == key
+    assert keys.overdue(hour) == []
+    assert keys.overdue(2 * hour - 1) == ["main"]
+    assert keys.end("main") == key
+    assert not keys.is_live(key)
+    with pytest.raises(ApiError):
+        keys.extend("main", 2 * hour)
 
 
 async def test_an_expired_key_is_told_and_then_silent(

@@ -46,6 +46,7 @@ from obiterm.core.values import (
     TradingState,
 )
 from obiterm.trading.kernel import Kernel
+from obiterm.trading.questions import ANSWER_AGE_NS
 from tests.trading_support.stage import ASK, BID, BTC, Stage, entry, stop
 from tests.trading_support.wire import Trader, VenueOrder
 
@@ -79,7 +80,10 @@ class KernelAgainstVenue(RuleBasedStateMachine):
     # -- wiring -----------------------------------------------------------------------------
 
     def tell(self, event: Event) -> None:
-        """Give the kernel an event and take what it wants done."""
+        """Give the kernel an event and take what it wants done, as a gateway would."""
+        if isinstance(event, OrderNotFound):
+            if self.stage.now_ns - event.received_ns > ANSWER_AGE_NS:
+                return
         self.take(self.stage.step(event))
 
     def take(self, effects: list[Effect]) -> None:
