@@ -70,7 +70,9 @@ class UserData:
                 self._tell_order(output, now_ns)
         self._tell_changes(changes, now_ns)
 
-    def _tell_changes(self, changes: list[BalanceUpdate | PositionUpdate | FundingPayment], now_ns: int) -> None:
+    def _tell_changes(
+        self, changes: list[BalanceUpdate | PositionUpdate | FundingPayment], now_ns: int
+    ) -> None:
         balances = {one.account: one for one in changes if isinstance(one, BalanceUpdate)}
         positions: dict[str, list[PositionUpdate]] = {}
         funding: dict[str, Decimal] = {}

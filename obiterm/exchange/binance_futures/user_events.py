@@ -162,7 +162,12 @@ def account_update(
     body: Json = {
         "m": _CAUSES.get(change.cause, "ORDER"),
         "B": [
-            {"a": asset, "wb": amount(free + locked), "cw": amount(free + locked), "bc": amount(funding)}
+            {
+                "a": asset,
+                "wb": amount(free + locked),
+                "cw": amount(free + locked),
+                "bc": amount(funding),
+            }
             for asset, free, locked in (balance.balances if balance else [])
         ],
         "P": [_position(update, scales[update.position.symbol]) for update in positions],

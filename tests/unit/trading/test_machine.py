@@ -81,9 +81,9 @@ class KernelAgainstVenue(RuleBasedStateMachine):
 
     def tell(self, event: Event) -> None:
         """Give the kernel an event and take what it wants done, as a gateway would."""
-        if isinstance(event, OrderNotFound):
-            if self.stage.now_ns - event.received_ns > ANSWER_AGE_NS:
-                return
+        age_ns = self.stage.now_ns - event.received_ns
+        if isinstance(event, OrderNotFound) and age_ns > ANSWER_AGE_NS:
+            return
         self.take(self.stage.step(event))
 
     def take(self, effects: list[Effect]) -> None:
