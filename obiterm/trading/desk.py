@@ -27,7 +27,12 @@ from obiterm.trading.adoption import MANUAL, PANIC, Adopter, as_live
 from obiterm.trading.fill_log import FillLog
 from obiterm.trading.ids import read_client_id
 from obiterm.trading.order_states import TrackedOrder
-from obiterm.trading.questions import ASK_AGAIN_NS, Questions, may_still_arrive
+from obiterm.trading.questions import (
+    ANSWER_AGE_NS,
+    ASK_AGAIN_NS,
+    Questions,
+    may_still_arrive,
+)
 
 __all__ = ["MANUAL", "PANIC", "RESTING", "Desk"]
 
@@ -188,12 +193,14 @@ class Desk:
     def not_found(self, event: OrderNotFound, now_ns: int) -> list[Effect]:
         """Take the venue's word that it has no such order (T8).
 
-        It proves nothing while the request may still be on its way: the question stays open.
+        It proves nothing while the request may still be on its way, nor when other news of
+        the order is younger than the venue's look may be: the question stays open.
         """
         order = self._live.get(event.client_id)
         if order is None:
             return []
-        if may_still_arrive(order, now_ns):
+        overtaken = now_ns - order.updated_ns < ANSWER_AGE_NS
+        if overtaken or may_still_arrive(order, now_ns):
             self._questions.asked(event.client_id, now_ns)
             return []
         confirmed = order.venue_id is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from obiterm.core.values import Side
@@ -17,7 +18,7 @@ from obiterm.exchange.api import (
     Why,
 )
 
-from .conftest import SYMBOL, Floor
+from .conftest import SPEC, SYMBOL, Floor
 
 # -- stops ----------------------------------------------------------------------
 
@@ -102,6 +103,26 @@ def test_one_stop_may_set_off_the_next(market_floor: Floor) -> None:
     assert first.status is Status.FILLED
     assert second.status is Status.FILLED
     assert second.filled_quote < Decimal(100) * Decimal("0.00001") * Decimal("59999.9")
+
+
+@pytest.mark.parametrize("kind", [Kind.STOP_MARKET, Kind.STOP_LIMIT])
+@pytest.mark.parametrize("side", list(Side))
+def test_where_stops_lock_on_trigger_funds_are_looked_at_only_then(side: Side, kind: Kind) -> None:
+    floor = Floor(msgspec.structs.replace(SPEC, locks_on_trigger=True))
+    floor.around()
+    ticks = 6_000_000 + 50 * side.sign
+    price = ticks + 200 * side.sign if kind is Kind.STOP_LIMIT else 0
+    # Ten coins, or a million in quote: one of these asks for more than that.
+    small = floor.place(side, kind, lots=500, trigger_ticks=ticks, price_ticks=price)
+    large = floor.place(side, kind, lots=1_700_000, trigger_ticks=ticks, price_ticks=price)
+    assert floor.balance("BTC")[1] == floor.balance("USDT")[1] == 0
+    floor.quote(side, ticks + 100 * side.sign, 1)
+    floor.hit(side, ticks, 10_000)
+    assert small.triggered
+    assert small.filled_lots == 500
+    if side is Side.SELL or kind is Kind.STOP_LIMIT:
+        assert (large.status, large.expiry_reason) == (Status.REJECTED, "INSUFFICIENT_MARGIN")
+    assert floor.balance("BTC")[1] == floor.balance("USDT")[1] == 0
 
 
 # -- order lists ----------------------------------------------------------------

@@ -139,10 +139,21 @@ def test_an_order_that_vanished_ends_and_the_account_is_read_again() -> None:
     """T8: unknown at the venue, so it does not block the next one."""
     stage = with_entry()
     stage.ack("entry")
-    stage.later(1)
+    stage.later(1_100)
     effects = stage.step(OrderNotFound(BTC, stage.sent[0].client_id, stage.now_ns))
     assert reconciles(effects) == ["an order vanished"]
     assert len(stage.sent) == 2
+
+
+def test_no_such_order_from_before_the_order_came_is_no_news() -> None:
+    """The venue looked, the order came and was told, and then its answer arrived."""
+    stage = with_entry()
+    stage.ticks(3.1)
+    stage.ack("entry")
+    stage.later(400)
+    assert not_found(stage) == []
+    assert stage.live() == [("entry", OrderState.OPEN)]
+    assert queries(stage.ticks(1.1)) == [stage.sent[0].client_id]
 
 
 def test_an_order_that_the_venue_still_lists_is_taken_back() -> None:
