@@ -29,8 +29,9 @@ async def test_exposure_includes_open_orders_and_quantity_does_not(rest: Backpac
     assert (row["netQuantity"], row["netExposureQuantity"]) == ("-2.00", "-5.00")
     entry = float(row["entryPrice"])
     assert float(row["netCost"]) == pytest.approx(-2 * entry)
-    # A short breaks even below its entry, by the fee at most.
-    assert entry * (1 - 0.00051) < float(row["breakEvenPrice"]) < entry
+    # A short breaks even below its entry, by the fee; funding of a full hour counts too.
+    funding = float(row["cumulativeFundingPayment"])
+    assert float(row["breakEvenPrice"]) == pytest.approx(entry * (1 - 0.0005) + funding / 2)
     assert float(row["estLiquidationPrice"]) > entry
     interest = (await rest.get("/api/v1/openInterest", symbol=PERP)).body[0]
     assert interest["openInterest"] == "2.00"
