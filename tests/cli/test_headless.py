@@ -225,4 +225,4 @@ def test_a_damaged_running_journal_fails_the_run(own_home: Path) -> None:
     code, words, errors = running.end()
     assert code == 1, errors
     assert json.loads(words)["journal_verified"] is False
-    one_line(run("journal", "verify", str(path)), code=1)
+    one_line(run("journal", "verify", str(path)), code=2)
