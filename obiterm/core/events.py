@@ -241,6 +241,8 @@ class FeedChanged(msgspec.Struct, frozen=True, tag=True):
     up: bool
     text: str
     received_ns: int
+    symbols: list[Symbol] = []
+    """The markets of a market socket, where a venue needs several; empty = all of them."""
 
 
 class ClockMeasured(msgspec.Struct, frozen=True, tag=True):

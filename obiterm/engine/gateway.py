@@ -1,8 +1,9 @@
 """What an account engine needs of a venue, whatever the venue is.
 
-A gateway owns sockets and requests of one account; it turns everything that
-happens into events for ``emit`` and never decides. Orders leave without waiting:
-their outcome comes back as an event.
+A gateway owns the private sockets and requests of one account; it turns everything that
+happens into events for ``emit`` and never decides. Orders leave without waiting: their
+outcome comes back as an event. Market data comes from the venue's shared feed
+(``engine/feed.py``), one for all accounts of a venue.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from obiterm.core.events import DepthSnapshotted, Event, Filled, OrderReported
+from obiterm.core.events import Event, Filled, OrderReported, PositionReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
@@ -21,7 +22,7 @@ from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
 Emit = Callable[[Event], None]
 
 NO_TRADE = -1
-"""Trade id before the first trade."""
+"""Mark before the first trade."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -31,16 +32,20 @@ class Prepared(msgspec.Struct, frozen=True):
     balances: dict[str, tuple[Decimal, Decimal]]
     """``asset -> (free, locked)``."""
     clock_offset_ns: int
-    last_trade_ids: dict[Symbol, int]
-    """Newest own trade of each symbol, ``NO_TRADE`` where there is none."""
+    fill_marks: dict[Symbol, int]
+    """Mark (``Gateway.fill_mark``) of the newest own trade of each symbol, ``NO_TRADE``
+    where there is none."""
+    positions: list[PositionReported] = []
+    """Perpetual positions that are open at the venue."""
 
 
 class GatewayHealth(msgspec.Struct, frozen=True):
     """Figures for the risk bar."""
 
     sockets: dict[str, str]
-    """Name to ``up``, ``stale`` or ``down``."""
+    """Name of each private socket to ``up``, ``stale`` or ``down``."""
     weight_share: float
+    """Used part of the fullest rate budget of the account or its address, 0 to 1."""
     round_trips_ms: tuple[float, ...]
     """Newest last."""
 
@@ -60,11 +65,16 @@ class Gateway(Protocol):
     is_fresh: bool
 
     async def prepare(self, symbols: Iterable[Symbol]) -> Prepared:
-        """Measure the clock, check the key, read instruments, fees, balances, last trades."""
+        """Check the key, read instruments, fees, balances, positions and last trades.
+
+        Raises ``AccountStopped`` with what to do for a key, right or mode that cannot
+        trade (hedge mode, wrong environment, no permission), ``RetryLater`` or
+        ``OutcomeUnknown`` when it may work later, ``UsageError`` for an unknown symbol.
+        """
         ...
 
     async def run(self, emit: Emit) -> None:
-        """Keep the sockets up and emit events until cancelled."""
+        """Keep the private sockets up and emit events until cancelled."""
         ...
 
     def send(self, order: ApprovedOrder) -> None:
@@ -85,10 +95,6 @@ class Gateway(Protocol):
         """Ask about an order. The answer comes as an event."""
         ...
 
-    async def snapshot(self, symbol: Symbol) -> DepthSnapshotted:
-        """Fetch a book."""
-        ...
-
     async def open_orders(self, symbol: Symbol | None = None) -> list[LiveOrder]:
         """Fetch open orders, foreign ones too."""
         ...
@@ -97,8 +103,22 @@ class Gateway(Protocol):
         """Fetch ``asset -> (free, locked)``."""
         ...
 
-    async def fills_since(self, symbol: Symbol, trade_id: int) -> list[Filled]:
-        """Fetch own fills after ``trade_id``, oldest first; all of them."""
+    async def positions(self) -> list[PositionReported]:
+        """Fetch the open perpetual positions; empty on spot."""
+        ...
+
+    def fill_mark(self, fill: Filled) -> int:
+        """Return the mark up to which fills are read once ``fill`` is: what ``fills_since`` takes.
+
+        Its trade id where the venue's ids rise with time, else its venue time in ns.
+        """
+        ...
+
+    async def fills_since(self, symbol: Symbol, mark: int) -> list[Filled]:
+        """Fetch own fills after ``mark``, oldest first; all of them.
+
+        Fills at the mark or shortly before it may come again: booking takes each once.
+        """
         ...
 
     # -- the panic path: plain requests, no state of ours in the way --------------------

@@ -1,0 +1,221 @@
+"""Market data of one venue, shared by all accounts that trade there (SPEC §3).
+
+A ``MarketSource`` is the venue's own part: its public sockets and requests. ``SharedFeed``
+runs it while somebody listens, hands every event to the accounts that watch its symbol,
+and asks for one snapshot where several accounts need the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from obiterm.core.clock import Clock
+from obiterm.core.errors import ObitermError
+from obiterm.core.events import ClockMeasured, DepthSnapshotted, Event, FeedChanged, MarketEvent
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import NS_PER_S, Symbol
+from obiterm.net.backoff import Backoff
+
+_CLOCK_EVERY_S = 15 * 60.0
+_CLOCK_AGAIN_S = 2.0
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 30.0
+_STEADY_AFTER_NS = 60 * NS_PER_S
+
+_LOG = logging.getLogger("obiterm.engine")
+
+Emit = Callable[[Event], None]
+
+
+class MarketSource(Protocol):
+    """The public side of one venue in one environment.
+
+    Attributes:
+        offset_ns: the venue's clock minus ours, as last measured (R14).
+    """
+
+    offset_ns: int
+
+    async def measure_clock(self) -> tuple[int, int]:
+        """Measure and keep the venue's clock; return ``(offset, round trip)`` in ns."""
+        ...
+
+    async def listing(self, symbols: Iterable[Symbol]) -> dict[Symbol, Instrument]:
+        """Return the instruments of ``symbols``, read once and kept.
+
+        Raises ``UsageError`` naming the symbols that the venue does not have.
+        """
+        ...
+
+    async def all_instruments(self) -> list[Instrument]:
+        """Return every market of the venue, for the symbol picker."""
+        ...
+
+    def watch(self, symbols: Iterable[Symbol]) -> None:
+        """Add listed symbols to those that ``run`` streams; already watched ones change nothing."""
+        ...
+
+    async def run(self, emit: Emit) -> None:
+        """Keep the market sockets up until cancelled.
+
+        Emits market events, and ``FeedChanged("market", ...)`` with the symbols of the
+        socket when it comes up or goes down.
+        """
+        ...
+
+    async def resync(self, symbol: Symbol) -> DepthSnapshotted | None:
+        """Get a fresh book: return it, or ``None`` where it comes by the stream."""
+        ...
+
+    def sockets(self) -> dict[str, str]:
+        """Return the name of each market socket with ``up``, ``stale`` or ``down``."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class SharedFeed:
+    """Hands one venue's market data to every account that joined.
+
+    Attributes:
+        source: the venue's own part.
+        trouble: why it is being started anew; empty when all is well.
+    """
+
+    def __init__(self, source: MarketSource, clock: Clock) -> None:
+        self.source = source
+        self.trouble = ""
+        self._clock = clock
+        self._listeners: dict[object, tuple[frozenset[Symbol], Emit]] = {}
+        self._of_symbol: dict[Symbol, list[Emit]] = {}
+        self._is_up: dict[Symbol, bool] = {}
+        self._snapshots: dict[Symbol, asyncio.Task[DepthSnapshotted | None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._measured: ClockMeasured | None = None
+        self._measure_now = asyncio.Event()
+
+    @property
+    def offset_ns(self) -> int:
+        """The venue's clock minus ours."""
+        return self.source.offset_ns
+
+    @property
+    def listeners(self) -> int:
+        """Return how many accounts listen."""
+        return len(self._listeners)
+
+    @contextlib.contextmanager
+    def joined(self, symbols: Iterable[Symbol], emit: Emit) -> Iterator[None]:
+        """Receive the events of ``symbols`` while inside; the first one starts the sockets."""
+        token, wanted = object(), frozenset(symbols)
+        self.source.watch(wanted)
+        self._listeners[token] = (wanted, emit)
+        self._index()
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [loop.create_task(self._run()), loop.create_task(self._keep_clock())]
+        self._greet(wanted, emit)
+        try:
+            yield
+        finally:
+            del self._listeners[token]
+            self._index()
+            if not self._listeners:
+                self._stop()
+
+    async def resync(self, symbol: Symbol) -> DepthSnapshotted | None:
+        """Get a fresh book; several askers at once share one request.
+
+        Returns ``None`` where the book comes by the stream, to every listener.
+        """
+        task = self._snapshots.get(symbol)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self.source.resync(symbol))
+            self._snapshots[symbol] = task
+            task.add_done_callback(lambda _: self._snapshots.pop(symbol, None))
+        return await asyncio.shield(task)
+
+    def suspect_clock(self) -> None:
+        """Measure the clock soon: a venue has refused our time."""
+        self._measure_now.set()
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _index(self) -> None:
+        self._of_symbol = {}
+        for symbols, emit in self._listeners.values():
+            for symbol in symbols:
+                self._of_symbol.setdefault(symbol, []).append(emit)
+
+    def _greet(self, symbols: frozenset[Symbol], emit: Emit) -> None:
+        """Tell a newcomer what is up already, and the clock."""
+        up = sorted(symbol for symbol in symbols if self._is_up.get(symbol))
+        now_ns = self._clock.wall_ns()
+        if up:
+            emit(FeedChanged("market", True, "joined", now_ns, up))
+        if self._measured is not None:
+            emit(self._measured)
+
+    def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        self._is_up = {}
+
+    async def _run(self) -> None:
+        """Keep the source running; a defect of one venue's feed ends nothing else (R126)."""
+        backoff = Backoff(first_s=_FIRST_WAIT_S, ceiling_s=_LONGEST_WAIT_S)
+        while True:
+            began_ns = self._clock.monotonic_ns()
+            try:
+                await self.source.run(self._emit)
+                self.trouble = "the market feed ended by itself"
+            except Exception as error:  # task boundary: told as a feed that is down
+                self.trouble = f"market feed: {type(error).__name__}: {error}"
+                _LOG.error("%s", self.trouble, exc_info=error)
+            if self._clock.monotonic_ns() - began_ns > _STEADY_AFTER_NS:
+                backoff.reset()
+            every = sorted(self._of_symbol)
+            self._emit(FeedChanged("market", False, self.trouble, self._clock.wall_ns(), every))
+            await asyncio.sleep(backoff.next_s())
+            self.trouble = ""
+
+    async def _keep_clock(self) -> None:
+        while True:
+            wait_s = _CLOCK_EVERY_S
+            try:
+                offset_ns, trip_ns = await self.source.measure_clock()
+            except ObitermError:
+                wait_s = _CLOCK_AGAIN_S
+            else:
+                self._measured = ClockMeasured(offset_ns, trip_ns, self._clock.wall_ns())
+                self._emit(self._measured)
+            self._measure_now.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._measure_now.wait()
+
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, FeedChanged):
+            self._tell_change(event)
+        elif isinstance(event, ClockMeasured):
+            for _, emit in list(self._listeners.values()):
+                emit(event)
+        elif isinstance(event, MarketEvent):
+            for emit in self._of_symbol.get(event.symbol, ()):
+                emit(event)
+
+    def _tell_change(self, event: FeedChanged) -> None:
+        """Tell each listener of those of its symbols that the socket carries."""
+        changed = frozenset(event.symbols or self._of_symbol)
+        self._is_up.update(dict.fromkeys(changed, event.up))
+        for symbols, emit in list(self._listeners.values()):
+            mine = sorted(symbols & changed)
+            if mine:
+                emit(FeedChanged(event.stream, event.up, event.text, event.received_ns, mine))
