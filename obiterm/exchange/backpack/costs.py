@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from obiterm.exchange.api import FundingPayment, OrderUpdate, Output, PositionUpdate
+from obiterm.exchange.api import Fill, FundingPayment, OrderUpdate, Output, PositionUpdate
 
 _ZERO = Decimal(0)
 
@@ -12,11 +12,21 @@ _ZERO = Decimal(0)
 class Cost:
     """Running sums of one position. Mutable."""
 
-    __slots__ = ("fees", "funding", "last_fee", "opened_ns")
+    __slots__ = ("fees", "funding", "lots")
 
     def __init__(self) -> None:
-        self.opened_ns = 0
-        self.fees = self.funding = self.last_fee = _ZERO
+        self.lots = 0
+        """Signed size as far as the fills told it."""
+        self.fees = self.funding = _ZERO
+
+    def add(self, fill: Fill) -> None:
+        """Take a fill; one that leaves flat or turns through zero begins a new position."""
+        before = self.lots
+        self.lots += fill.lots * fill.side.sign
+        if self.lots and before * self.lots <= 0:
+            self.fees, self.funding = fill.fee, _ZERO
+        else:
+            self.fees += fill.fee
 
 
 class Costs:
@@ -33,15 +43,9 @@ class Costs:
         """Add up fees and funding."""
         for output in outputs:
             if isinstance(output, OrderUpdate) and output.fill is not None:
-                cost = self.of(output.fill.account, output.fill.symbol)
-                cost.last_fee = output.fill.fee
-                cost.fees += output.fill.fee
+                self.of(output.fill.account, output.fill.symbol).add(output.fill)
             elif isinstance(output, FundingPayment):
                 self.of(output.account, output.symbol).funding += output.amount
             elif isinstance(output, PositionUpdate):
                 position = output.position
-                cost = self.of(position.account, position.symbol)
-                if position.opened_ns != cost.opened_ns:
-                    # The fill that opened it is the last one that was told.
-                    cost.opened_ns = position.opened_ns
-                    cost.fees, cost.funding = cost.last_fee, _ZERO
+                self.of(position.account, position.symbol).lots = position.lots
