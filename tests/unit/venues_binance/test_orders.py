@@ -1,23 +1,20 @@
-"""Orders in Binance's words, as exact bytes, and beside ccxt's for the same order."""
+"""Orders in Binance's words, as exact bytes."""
 
 from __future__ import annotations
 
 import json
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
 
-import ccxt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from obiterm.core.errors import ConfigError
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import (
     ClientOrderId,
-    MarketKind,
     OrderKind,
     OrderRole,
     Side,
@@ -27,56 +24,15 @@ from obiterm.core.values import (
 )
 from obiterm.venues.binance import ApiFrames, Credentials, RestRequests, SelfTradePolicy
 from obiterm.venues.binance.order_fields import order_fields
-
-NOW_MS = 1_765_324_800_000
-KEY = Credentials("K" * 64, "S" * 64)
-SYMBOL = Symbol("BTCUSDT")
-BTC = Instrument(
-    venue="binance",
-    symbol=SYMBOL,
-    kind=MarketKind.SPOT,
-    base="BTC",
-    quote="USDT",
-    tick_size=Decimal("0.01"),
-    lot_size=Decimal("0.00001"),
+from tests.unit.venues_binance.spot_orders import (
+    BTC,
+    KEY,
+    NOW_MS,
+    SYMBOL,
+    TINY,
+    approved,
+    sent_fields,
 )
-TINY = Instrument(
-    venue="binance",
-    symbol=Symbol("PEPEUSDT"),
-    kind=MarketKind.SPOT,
-    base="PEPE",
-    quote="USDT",
-    tick_size=Decimal("1E-8"),
-    lot_size=Decimal("1"),
-)
-
-
-def approved(
-    kind: OrderKind = OrderKind.LIMIT,
-    *,
-    symbol: Symbol = SYMBOL,
-    side: Side = Side.BUY,
-    lots: int = 123,
-    price_ticks: int = 6_000_050,
-    trigger_ticks: int = 0,
-    post_only: bool = False,
-    role: OrderRole = OrderRole.ENTRY,
-    time_in_force: TimeInForce = TimeInForce.GTC,
-) -> ApprovedOrder:
-    intent = OrderIntent(
-        client_id=ClientOrderId("r7-000001"),
-        symbol=symbol,
-        side=side,
-        kind=kind,
-        lots=lots,
-        role=role,
-        owner="surf",
-        price_ticks=price_ticks,
-        trigger_ticks=trigger_ticks,
-        post_only=post_only,
-        time_in_force=time_in_force,
-    )
-    return ApprovedOrder(intent, 1)
 
 
 def fields(order: ApprovedOrder, instrument: Instrument = BTC) -> dict[str, str]:
@@ -147,10 +103,6 @@ def test_r15_every_order_prevents_self_trades_where_the_market_lets_it(
         assert sent.get("selfTradePreventionMode") == mode
 
 
-def sent_fields(request_body: bytes) -> dict[str, str]:
-    return dict(parse_qsl(request_body.decode(), keep_blank_values=True))
-
-
 def test_a_rest_order_goes_out_signed_in_the_body() -> None:
     request = RestRequests(KEY).new_order(approved(), BTC, NOW_MS)
     assert (request.method, request.target) == ("POST", b"/api/v3/order")
@@ -160,83 +112,6 @@ def test_a_rest_order_goes_out_signed_in_the_body() -> None:
     payload, _, signature = request.body.rpartition(b"&signature=")
     assert signature == KEY.rest_signature(payload)
     assert sent_fields(payload)["timestamp"] == str(NOW_MS)
-
-
-@pytest.mark.parametrize("kind", ["limit", "post-only", "market", "stop"])
-def test_the_same_order_as_ccxt(kind: str) -> None:
-    """ccxt's own request for the same order carries the same parameters and signature."""
-    orders = {
-        "limit": approved(),
-        "post-only": approved(post_only=True),
-        "market": approved(OrderKind.MARKET, side=Side.SELL),
-        "stop": approved(OrderKind.STOP_MARKET, side=Side.SELL, trigger_ticks=5_900_000),
-    }
-    request = RestRequests(KEY).new_order(orders[kind], BTC, NOW_MS)
-    ours = sent_fields(request.body)
-
-    exchange = ccxt_binance()
-    params: dict[str, Any] = {
-        "clientOrderId": ours["newClientOrderId"],
-        "newOrderRespType": ours["newOrderRespType"],
-        "selfTradePreventionMode": ours["selfTradePreventionMode"],
-    }
-    if kind == "post-only":
-        params["postOnly"] = True
-    if kind == "stop":
-        params["stopLossPrice"] = 59000
-    theirs = exchange.create_order_request(
-        "BTC/USDT",
-        "limit" if kind in ("limit", "post-only") else "market",
-        ours["side"].lower(),
-        0.00123,
-        60000.5 if kind in ("limit", "post-only") else None,
-        params,
-    )
-    signed = exchange.sign("order", ["private"], "POST", theirs)
-    assert signed["headers"]["X-MBX-APIKEY"] == KEY.api_key
-    their_fields = sent_fields(signed["body"].encode())
-    their_signature = their_fields.pop("signature")
-    ours.pop("signature")
-    assert ours == their_fields
-    in_their_order = KEY.sign_rest(their_fields.items())
-    assert in_their_order.decode() == signed["body"]
-    assert in_their_order.endswith(their_signature.encode())
-
-
-def ccxt_binance() -> Any:
-    """ccxt with one market, a fixed clock and our receive window."""
-    exchange = ccxt.binance(
-        {
-            "apiKey": KEY.api_key,
-            "secret": "S" * 64,
-            "options": {
-                "recvWindow": 5000,
-                "crossMarginPairsData": [],
-                "isolatedMarginPairsData": [],
-            },
-        }
-    )
-    exchange.milliseconds = lambda: NOW_MS
-    market = exchange.parse_market(
-        {
-            "symbol": "BTCUSDT",
-            "status": "TRADING",
-            "baseAsset": "BTC",
-            "quoteAsset": "USDT",
-            "baseAssetPrecision": 8,
-            "quoteAssetPrecision": 8,
-            "isSpotTradingAllowed": True,
-            "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"],
-            "permissions": [],
-            "permissionSets": [["SPOT"]],
-            "filters": [
-                {"filterType": "PRICE_FILTER", "minPrice": "0.01", "tickSize": "0.01"},
-                {"filterType": "LOT_SIZE", "minQty": "0.00001", "stepSize": "0.00001"},
-            ],
-        }
-    )
-    exchange.set_markets([market])
-    return exchange
 
 
 def test_requests_that_read() -> None:
