@@ -41,6 +41,7 @@ from obiterm.core.events import (
 from obiterm.core.latency import LatencyWindow
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import OrderRole, Symbol, TradingState
+from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Gateway
 from obiterm.engine.latches import Latched, LatchStore, LatchWriter
 from obiterm.engine.listeners import EventListener, Listeners, NoteListener
@@ -81,6 +82,7 @@ class AccountEngine:
         self,
         record: StartRecord,
         gateway: Gateway,
+        feed: SharedFeed,
         journal: Journal,
         latches: LatchStore,
         clock: Clock,
@@ -90,6 +92,7 @@ class AccountEngine:
         self.name = record.account
         self.record = record
         self.gateway = gateway
+        self.feed = feed
         self.kernel = Kernel(build_setup(record))
         self.trouble = ""
         self.orders_sent = 0
@@ -110,16 +113,16 @@ class AccountEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stepped_from_ns = 0
 
-    def inherit(self, events: Iterable[Event], trade_marks: Mapping[Symbol, int]) -> None:
+    def inherit(self, events: Iterable[Event], fill_marks: Mapping[Symbol, int]) -> None:
         """Take what earlier runs and the preparation found; call before ``run``.
 
         Args:
             events: what the kernel must know before anything else, e.g. carried fills.
-            trade_marks: own trades up to these ids need not be asked for.
+            fill_marks: own fills up to these marks need not be asked for.
         """
         self._inherited = list(events)
-        for symbol, trade_id in trade_marks.items():
-            self._reconciler.start_from(symbol, trade_id)
+        for symbol, mark in fill_marks.items():
+            self._reconciler.start_from(symbol, mark)
 
     # -- life -----------------------------------------------------------------------------
 
@@ -131,9 +134,10 @@ class AccountEngine:
             for event in self._inherited:
                 self.handle(event)
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.gateway.run(self.handle))
-                group.create_task(self._tick())
+            with self.feed.joined(self.kernel.setup.instruments, self.handle):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self.gateway.run(self.handle))
+                    group.create_task(self._tick())
         except asyncio.CancelledError:
             await self.panic.stop()  # a fault does not end a kill, the end of the host does
             raise
@@ -167,6 +171,10 @@ class AccountEngine:
                 self.trouble = ""
             self._journal_trouble = ""
             self._tell("the journal writes again; arm the account to let it enter")
+
+    def sockets(self) -> dict[str, str]:
+        """Return the state of every socket that the account needs, the venue's shared ones too."""
+        return {**self.feed.source.sockets(), **self.gateway.health().sockets}
 
     # -- what the panic path asks ---------------------------------------------------------
 
@@ -337,9 +345,12 @@ class AccountEngine:
 
     async def _resync(self, symbol: Symbol) -> None:
         try:
-            self.handle(await self.gateway.snapshot(symbol))
+            snapshot = await self.feed.resync(symbol)
         except ObitermError as error:
             self._tell(f"snapshot of {symbol}: {error}")
+            return
+        if snapshot is not None:
+            self.handle(snapshot)
 
     # -- inside -----------------------------------------------------------------------------
 

@@ -129,6 +129,12 @@ class SharedFeed:
             if not self._listeners:
                 self._stop()
 
+    async def listing(self, symbols: Iterable[Symbol]) -> dict[Symbol, Instrument]:
+        """Return instruments; the clock is measured first, so that requests can be signed."""
+        if self._measured is None:
+            await self._measure_clock()
+        return await self.source.listing(symbols)
+
     async def resync(self, symbol: Symbol) -> DepthSnapshotted | None:
         """Get a fresh book; several askers at once share one request.
 
@@ -189,17 +195,19 @@ class SharedFeed:
     async def _keep_clock(self) -> None:
         while True:
             wait_s = _CLOCK_EVERY_S
+            self._measure_now.clear()
             try:
-                offset_ns, trip_ns = await self.source.measure_clock()
+                self._emit(await self._measure_clock())
             except ObitermError:
                 wait_s = _CLOCK_AGAIN_S
-            else:
-                self._measured = ClockMeasured(offset_ns, trip_ns, self._clock.wall_ns())
-                self._emit(self._measured)
-            self._measure_now.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._measure_now.wait()
+
+    async def _measure_clock(self) -> ClockMeasured:
+        offset_ns, trip_ns = await self.source.measure_clock()
+        self._measured = ClockMeasured(offset_ns, trip_ns, self._clock.wall_ns())
+        return self._measured
 
     def _emit(self, event: Event) -> None:
         if isinstance(event, FeedChanged):

@@ -7,22 +7,23 @@ import time
 from decimal import Decimal
 
 from obiterm import __version__
-from obiterm.config.keys import find_keys
+from obiterm.config.keys import ApiKeys, find_keys
 from obiterm.config.models import AccountProfile, Profile
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError
 from obiterm.core.events import ClockMeasured
 from obiterm.core.values import AccountId, Environment, RunId, Symbol, TradingState
 from obiterm.engine.account import AccountEngine
-from obiterm.engine.binance import BinanceGateway
+from obiterm.engine.feed import SharedFeed
+from obiterm.engine.gateway import Gateway
+from obiterm.engine.hub import Hub
 from obiterm.engine.latches import LatchStore
 from obiterm.engine.listeners import EventListener, NoteListener
+from obiterm.engine.venues import open_hub
 from obiterm.host.exchange_child import ExchangeAddress
 from obiterm.host.inheritance import Inheritance, inherit
 from obiterm.journal.log import Journal
 from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
-from obiterm.venues.binance.environments import urls
-from obiterm.venues.binance.signing import Credentials
 
 
 def new_run_id() -> RunId:
@@ -35,43 +36,38 @@ def new_run_id() -> RunId:
     return RunId(text + "".join(secrets.choice(digits) for _ in range(2)))
 
 
-def key_kind(secret: str) -> str:
-    """Tell an Ed25519 private key (PEM) from an HMAC secret (binance.md §4)."""
-    return "ed25519" if "PRIVATE KEY" in secret else "hmac"
-
-
-def make_gateway(
-    account: AccountProfile, address: ExchangeAddress | None, clock: Clock
-) -> BinanceGateway:
-    """Return the gateway of an account; ``address`` is that of an exchange started for it.
+def make_hub(account: AccountProfile, address: ExchangeAddress | None, clock: Clock) -> Hub:
+    """Return the hub of an account's venue; ``address`` is that of an exchange started for it.
 
     A simulated account without one trades on an exchange that runs already, at its ``urls``.
     """
-    keys = find_keys(account)
     if account.environment is Environment.SIM and address is not None:
         overrides = {"rest": address.rest, "stream": address.stream, "ws_api": address.ws_api}
-        credentials = Credentials(address.api_key, address.api_secret)
     else:
-        if keys is None:
-            raise ConfigError(
-                f"keys of account {account.name}", account.keys, "env:PREFIX with its keys set"
-            )
         overrides = {k: v for k, v in account.urls.model_dump().items() if v}
-        credentials = Credentials(keys.api_key, keys.api_secret, key_kind(keys.api_secret))
         if account.environment is Environment.SIM and not account.urls.rest:
             raise ConfigError("environment", "sim", "a running simulated exchange")
-    return BinanceGateway(
-        urls(account.environment, overrides),
-        credentials,
-        clock,
-        is_fresh=account.environment is Environment.SIM and address is not None,
-    )
+    return open_hub(account.venue, account.environment, overrides, clock)
+
+
+def make_gateway(account: AccountProfile, address: ExchangeAddress | None, hub: Hub) -> Gateway:
+    """Return the private side of an account, with the keys that its profile refers to."""
+    keys = find_keys(account)
+    is_fresh = account.environment is Environment.SIM and address is not None
+    if is_fresh and address is not None:
+        keys = ApiKeys(address.api_key, address.api_secret)
+    if keys is None:
+        raise ConfigError(
+            f"keys of account {account.name}", account.keys, "env:PREFIX with its keys set"
+        )
+    return hub.gateway(keys, is_fresh=is_fresh)
 
 
 async def build_engine(
     profile: Profile,
     account: AccountProfile,
-    gateway: BinanceGateway,
+    gateway: Gateway,
+    feed: SharedFeed,
     run: RunId,
     journal: Journal,
     latches: LatchStore,
@@ -85,7 +81,7 @@ async def build_engine(
     the exchange was started for this run.
     """
     prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
-    marks, now_ns = prepared.last_trade_ids, clock.wall_ns()
+    marks, now_ns = prepared.fill_marks, clock.wall_ns()
     if gateway.is_fresh:
         latched, past = None, Inheritance([], marks, Decimal(0), knows_past=True)
     else:
@@ -117,7 +113,7 @@ async def build_engine(
         knows_past=past.knows_past,
         trade_marks=past.trade_marks,
     )
-    engine = AccountEngine(record, gateway, journal, latches, clock, on_note, on_event)
+    engine = AccountEngine(record, gateway, feed, journal, latches, clock, on_note, on_event)
     clock_told = ClockMeasured(prepared.clock_offset_ns, 0, now_ns)
     engine.inherit([clock_told, *past.fills], past.trade_marks)
     return engine

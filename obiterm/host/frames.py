@@ -85,7 +85,7 @@ def account_pane(engine: AccountEngine, now_ns: int) -> AccountPane:
     """Return one account chip."""
     gate = engine.kernel.gate
     health = engine.gateway.health()
-    states = set(health.sockets.values())
+    states = set(engine.sockets().values())
     link = "up" if states == {"up"} else "down" if "up" not in states else "partial"
     trips = health.round_trips_ms
     return AccountPane(
@@ -261,7 +261,7 @@ def risk_pane(
         health = engine.gateway.health()
         weight = max(weight, health.weight_share)
         trips += health.round_trips_ms
-        sockets += health.sockets.values()
+        sockets += engine.sockets().values()
         rows = position_rows(engine, now_ns)
         needed += len(rows)
         resting += sum(1 for row in rows if row.stop_ticks)

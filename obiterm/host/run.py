@@ -17,7 +17,7 @@ from obiterm.core.errors import DataError, UsageError
 from obiterm.core.values import Environment
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import LatchStore
-from obiterm.host.build import build_engine, make_gateway, new_run_id
+from obiterm.host.build import build_engine, make_gateway, make_hub, new_run_id
 from obiterm.host.exchange_child import ExchangeChild, ExchangeGone
 from obiterm.host.lock import only_host_of
 from obiterm.host.publisher import Publisher, measure_loop_lag
@@ -177,20 +177,25 @@ async def _build_engines(
 ) -> list[AccountEngine]:
     run = new_run_id()
     latches = LatchStore(paths.latches / profile.name)
-    return [
-        await build_engine(
-            profile,
-            account,
-            make_gateway(account, child.address if child else None, clock),
-            run,
-            journal,
-            latches,
-            clock,
-            publisher.on_note,
-            publisher.on_event,
+    address = child.address if child else None
+    engines = []
+    for account in profile.accounts:
+        hub = make_hub(account, address, clock)
+        engines.append(
+            await build_engine(
+                profile,
+                account,
+                make_gateway(account, address, hub),
+                hub.feed,
+                run,
+                journal,
+                latches,
+                clock,
+                publisher.on_note,
+                publisher.on_event,
+            )
         )
-        for account in profile.accounts
-    ]
+    return engines
 
 
 def _presets(profile: Profile, engine: AccountEngine) -> tuple[int, ...]:

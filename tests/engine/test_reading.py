@@ -8,8 +8,8 @@ import pytest
 
 from obiterm.core.commands import EmergencyExit
 from obiterm.core.errors import RetryLater
-from obiterm.engine import binance_rest
-from obiterm.engine.binance import BinanceGateway
+from obiterm.engine.binance import rest as binance_rest
+from obiterm.engine.binance.gateway import BinanceGateway
 from tests.faults.conftest import SYMBOL, Probe, Start
 
 

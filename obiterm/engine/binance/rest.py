@@ -8,50 +8,52 @@ from decimal import Decimal
 import msgspec
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import AccountStopped, Refused, RetryLater, UsageError
-from obiterm.core.events import DepthSnapshotted, Event, Filled, OrderReported
+from obiterm.core.errors import AccountStopped, Refused
+from obiterm.core.events import Event, Filled, OrderReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder
-from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, VenueOrderId
+from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
+from obiterm.engine.binance.source import BinanceSource, send_within
+from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import NO_TRADE, Prepared
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.binance.limits import Budget
-from obiterm.venues.binance.listing import exchange_info
 from obiterm.venues.binance.order_fields import SelfTradePolicy
 from obiterm.venues.binance.replies import Ask, Asked
 from obiterm.venues.binance.requests import HttpRequest, RestRequests
-from obiterm.venues.binance.rest_codec import RestCodec, account, check, commission, server_time
+from obiterm.venues.binance.rest_codec import RestCodec, account, check, commission
 from obiterm.venues.binance.signing import Credentials
 
-_CLOCK_SAMPLES = 3
 _NOTHING_OPEN = "-2011"
 _TRADES_A_PAGE = 1000
 
 
 class BinanceRest:
-    """REST of one account.
+    """REST of one account; clock, listing and the address's weight are the venue's.
 
     Attributes:
-        offset_ns: the venue's clock minus ours; applied to every signature (R14).
         client_ids: our id of every order that the venue has told us of.
     """
 
-    def __init__(self, base_url: str, credentials: Credentials, clock: Clock) -> None:
-        self.offset_ns = 0
+    def __init__(
+        self, source: BinanceSource, feed: SharedFeed, credentials: Credentials, clock: Clock
+    ) -> None:
         self.client_ids: dict[VenueOrderId, ClientOrderId] = {}
-        self.budget = Budget()
+        self.budget = Budget(shared=source.budget.shared)
         self.requests = RestRequests(credentials)
         self.codec = RestCodec({})
         self.instruments: dict[Symbol, Instrument] = {}
         self.self_trade = SelfTradePolicy()
+        self._source = source
+        self._feed = feed
         self._credentials = credentials
-        self._pool = HttpPool(base_url)
+        self._pool = HttpPool(source.urls.rest)
         self._clock = clock
 
     def venue_ns(self) -> int:
         """Return the venue's time in Unix ns."""
-        return self._clock.wall_ns() + self.offset_ns
+        return self._clock.wall_ns() + self._source.offset_ns
 
     def venue_ms(self) -> int:
         """Return the venue's time in Unix ms."""
@@ -60,13 +62,9 @@ class BinanceRest:
     # -- start -------------------------------------------------------------------------------
 
     async def prepare(self, symbols: Iterable[Symbol]) -> Prepared:
-        """Read clock, instruments, fees, rights and balances."""
-        await self.measure_clock()
+        """Read instruments, fees, rights and balances."""
         wanted = list(symbols)
-        listing = exchange_info((await self._get(self.requests.exchange_info(wanted))).body)
-        missing = [symbol for symbol in wanted if symbol not in listing.markets]
-        if missing:
-            raise UsageError(f"the venue has no market {', '.join(missing)}")
+        listed = await self._feed.listing(wanted)
         state = account((await self._get(self.requests.account(self.venue_ms()))).body)
         if not state.can_trade:
             raise AccountStopped("canTrade", "the venue does not let this key trade")
@@ -74,16 +72,16 @@ class BinanceRest:
             reply = await self._get(self.requests.commission(symbol, self.venue_ms()))
             fees = commission(reply.body)
             self.instruments[symbol] = msgspec.structs.replace(
-                listing.instruments[symbol], maker_fee=fees.maker, taker_fee=fees.taker
+                listed[symbol], maker_fee=fees.maker, taker_fee=fees.taker
             )
-        self.self_trade = SelfTradePolicy(allowed=listing.self_trade_modes)
+        self.self_trade = SelfTradePolicy(allowed=self._source.self_trade_modes)
         self.requests = RestRequests(self._credentials, self_trade=self.self_trade)
         self.codec = RestCodec(self.instruments)
         return Prepared(
             instruments=dict(self.instruments),
             balances={asset: (free, locked) for asset, free, locked in state.balances},
-            clock_offset_ns=self.offset_ns,
-            last_trade_ids={symbol: await self._last_trade_id(symbol) for symbol in wanted},
+            clock_offset_ns=self._source.offset_ns,
+            fill_marks={symbol: await self._last_trade_id(symbol) for symbol in wanted},
         )
 
     async def _last_trade_id(self, symbol: Symbol) -> int:
@@ -91,25 +89,7 @@ class BinanceRest:
         fills = self._read_fills(symbol, reply)
         return fills[-1].trade_id if fills else NO_TRADE
 
-    async def measure_clock(self) -> tuple[int, int]:
-        """Measure the venue's clock; return ``(offset, round trip)`` of the quickest sample, ns."""
-        best = (0, 2**62)
-        for _ in range(_CLOCK_SAMPLES):
-            before = self._clock.wall_ns()
-            reply = await self._get(self.requests.server_time())
-            after = self._clock.wall_ns()
-            offset = server_time(reply.body) * NS_PER_MS - (before + after) // 2
-            if after - before < best[1]:
-                best = (offset, after - before)
-        self.offset_ns = best[0]
-        return best
-
     # -- reading -----------------------------------------------------------------------------
-
-    async def snapshot(self, symbol: Symbol) -> DepthSnapshotted:
-        """Fetch a book of 1,000 levels a side (binance.md §8.1)."""
-        reply = await self._get(self.requests.depth(symbol, 1000))
-        return self.codec.depth(symbol, reply.body, self._clock.wall_ns())
 
     async def open_orders(self, symbol: Symbol | None = None) -> list[LiveOrder]:
         """Fetch open orders, foreign ones too."""
@@ -123,9 +103,10 @@ class BinanceRest:
         state = account((await self._get(self.requests.account(self.venue_ms()))).body)
         return {asset: (free, locked) for asset, free, locked in state.balances}
 
-    async def fills_since(self, symbol: Symbol, trade_id: int) -> list[Filled]:
-        """Fetch own fills after ``trade_id``, page by page; unknown orders are asked for."""
+    async def fills_since(self, symbol: Symbol, mark: int) -> list[Filled]:
+        """Fetch own fills after trade id ``mark``, page by page; unknown orders are asked for."""
         fills: list[Filled] = []
+        trade_id = mark
         while True:
             request = self.requests.my_trades(
                 symbol, self.venue_ms(), from_id=trade_id + 1, limit=_TRADES_A_PAGE
@@ -213,24 +194,7 @@ class BinanceRest:
         return reply
 
     async def _send(self, request: HttpRequest, *, urgent: bool = False) -> HttpReply:
-        """Send a request within the venue's limits; cancels and exits are never kept back (T44).
-
-        Raises ``RetryLater`` instead of sending when the limits do not allow it.
-        """
-        now_ns = self.venue_ns()
-        wait_ns = self.budget.may_send(request.weight, request.is_order, urgent, now_ns)
-        if wait_ns and not urgent:
-            raise RetryLater(
-                "limit",
-                f"the venue's limits allow no more for {wait_ns / NS_PER_S:.1f} s",
-                retry_after_ms=wait_ns // NS_PER_MS,
-            )
-        self.budget.sent(request.weight, request.is_order, now_ns)
-        reply = await self._pool.request(
-            request.method, request.target, request.headers, request.body
-        )
-        self.budget.take_headers(reply.headers, self.venue_ns(), reply.status)
-        return reply
+        return await send_within(self._pool, self.budget, request, self.venue_ns, urgent=urgent)
 
     async def close(self) -> None:
         """Close the connections."""

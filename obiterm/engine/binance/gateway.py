@@ -1,4 +1,4 @@
-"""Binance spot for one account: market socket, account socket, REST beside them."""
+"""Binance spot for one account: account socket, REST beside it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import (
     CancelRefused,
-    ClockMeasured,
-    DepthSnapshotted,
     Event,
-    FeedChanged,
     Filled,
     OrderNotFound,
     OrderOutcomeLost,
     OrderRefused,
     OrderReported,
+    PositionReported,
 )
 from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent
 from obiterm.core.values import (
@@ -32,25 +30,20 @@ from obiterm.core.values import (
     Symbol,
     VenueOrderId,
 )
-from obiterm.engine.binance_rest import BinanceRest
+from obiterm.engine.binance.rest import BinanceRest
+from obiterm.engine.binance.source import BinanceSource
+from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
 from obiterm.net.ws import Socket, SocketOptions
 from obiterm.trading.desk import PANIC
 from obiterm.trading.questions import ANSWER_AGE_NS
 from obiterm.trading.risk import approve_panic_close
-from obiterm.venues.binance.environments import BinanceUrls
-from obiterm.venues.binance.market_session import MarketSession
 from obiterm.venues.binance.signing import Credentials
 from obiterm.venues.binance.user_session import UserSession
 
 _MAINTAIN_S = 0.25
-_CLOCK_EVERY_NS = 15 * 60 * NS_PER_S
-_CLOCK_AGAIN_NS = 2 * NS_PER_S
 _TRIPS_KEPT = 256
 _EXITS = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
-_MARKET_SILENCE_S = 10.0
-_MARKET_DATA_SILENCE_S = 5.0
-"""A market stream without data for this long is opened anew, even if it answers pings (T38)."""
 _ACCOUNT_SILENCE_S = 60.0
 
 
@@ -60,57 +53,49 @@ class BinanceGateway:
     venue = "binance"
 
     def __init__(
-        self, urls: BinanceUrls, credentials: Credentials, clock: Clock, *, is_fresh: bool = False
+        self,
+        source: BinanceSource,
+        feed: SharedFeed,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        is_fresh: bool = False,
     ) -> None:
-        self.rest_url = urls.rest
+        self.rest_url = source.urls.rest
         self.is_fresh = is_fresh
-        self._urls = urls
+        self._feed = feed
         self._credentials = credentials
         self._clock = clock
-        self._rest = BinanceRest(urls.rest, credentials, clock)
-        self._market = MarketSession({})
+        self._rest = BinanceRest(source, feed, credentials, clock)
         self._user: UserSession | None = None
-        self._market_socket = Socket(
-            lambda: urls.stream + self._market.connect_path(),
-            clock,
-            SocketOptions(
-                silence_s=_MARKET_SILENCE_S, ping_s=4.0, data_silence_s=_MARKET_DATA_SILENCE_S
-            ),
-        )
         self._user_socket = Socket(
-            urls.ws_api, clock, SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0)
+            source.urls.ws_api, clock, SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0)
         )
         self._emit: Emit = _nowhere
         self._asked_ns: dict[int, int] = {}
         self._trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[asyncio.Task[None]] = set()
-        self._clock_due_ns = 0
 
     # -- life --------------------------------------------------------------------------------
 
     async def prepare(self, symbols: Iterable[Symbol]) -> Prepared:
-        """Measure the clock, check the key, read instruments, fees and balances."""
+        """Check the key, read instruments, fees, balances and last trades."""
         prepared = await self._rest.prepare(symbols)
-        self._market = MarketSession(prepared.instruments)
         self._user = UserSession(
             self._credentials,
             prepared.instruments,
             self_trade=self._rest.self_trade,
             budget=self._rest.budget,
         )
-        self._clock_due_ns = self._clock.monotonic_ns() + _CLOCK_EVERY_NS
         return prepared
 
     async def run(self, emit: Emit) -> None:
-        """Keep both sockets up and emit events until cancelled."""
+        """Keep the account socket up and emit events until cancelled."""
         self._emit = emit
         user = self._session()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(
-                    self._market_socket.run(self._on_market, self._market_up, self._market_down)
-                )
                 group.create_task(
                     self._user_socket.run(
                         self._on_user, lambda: self._user_up(user), self._user_down
@@ -134,37 +119,9 @@ class BinanceGateway:
             if user.must_reconnect:
                 self._user_socket.reconnect(user.must_reconnect)
                 user.must_reconnect = ""
-            if user.clock_suspect or now_ns >= self._clock_due_ns:
+            if user.clock_suspect:
                 user.clock_suspect = False
-                self._clock_due_ns = now_ns + _CLOCK_EVERY_NS
-                self._spawn(self._measure_clock())
-
-    async def _measure_clock(self) -> None:
-        try:
-            offset_ns, trip_ns = await self._rest.measure_clock()
-        except ObitermError:
-            self._clock_due_ns = self._clock.monotonic_ns() + _CLOCK_AGAIN_NS
-            return
-        self._emit(ClockMeasured(offset_ns, trip_ns, self._clock.wall_ns()))
-
-    # -- market --------------------------------------------------------------------------------
-
-    def _on_market(self, data: bytes, received_ns: int) -> None:
-        for event in self._market.receive(data, received_ns):
-            self._emit(event)
-        if self._market.must_reconnect:
-            reason, self._market.must_reconnect = self._market.must_reconnect, ""
-            self._market_socket.reconnect(reason)
-
-    def _market_up(self) -> None:
-        self._emit(FeedChanged("market", True, "connected", self._clock.wall_ns()))
-
-    def _market_down(self, reason: str) -> None:
-        self._emit(FeedChanged("market", False, reason, self._clock.wall_ns()))
-
-    async def snapshot(self, symbol: Symbol) -> DepthSnapshotted:
-        """Fetch a book."""
-        return await self._rest.snapshot(symbol)
+                self._feed.suspect_clock()
 
     # -- account -------------------------------------------------------------------------------
 
@@ -303,9 +260,17 @@ class BinanceGateway:
         """Fetch ``asset -> (free, locked)``."""
         return await self._rest.balances()
 
-    async def fills_since(self, symbol: Symbol, trade_id: int) -> list[Filled]:
-        """Fetch own fills after ``trade_id``, oldest first."""
-        return await self._rest.fills_since(symbol, trade_id)
+    async def positions(self) -> list[PositionReported]:
+        """Return nothing: spot has balances only."""
+        return []
+
+    def fill_mark(self, fill: Filled) -> int:
+        """Return the trade id: ids of a symbol rise with time."""
+        return fill.trade_id
+
+    async def fills_since(self, symbol: Symbol, mark: int) -> list[Filled]:
+        """Fetch own fills after trade id ``mark``, oldest first."""
+        return await self._rest.fills_since(symbol, mark)
 
     # -- panic ---------------------------------------------------------------------------------
 
@@ -356,10 +321,7 @@ class BinanceGateway:
         """Return figures for the screen."""
         user_up = self._user_socket.is_up and self._session().ready
         return GatewayHealth(
-            sockets={
-                "market": "up" if self._market_socket.is_up else "down",
-                "account": "up" if user_up else "down",
-            },
+            sockets={"account": "up" if user_up else "down"},
             weight_share=self._rest.budget.used_share("REQUEST_WEIGHT", self._clock.wall_ns()),
             round_trips_ms=tuple(self._trips_ms),
         )

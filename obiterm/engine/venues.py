@@ -1,0 +1,34 @@
+"""Open a venue by its name in profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from obiterm.core.clock import Clock
+from obiterm.core.errors import ConfigError
+from obiterm.core.values import Environment
+from obiterm.engine.hub import Hub
+
+VENUES = ("binance", "binance-futures", "bybit", "backpack")
+
+
+def open_hub(
+    venue: str, environment: Environment, overrides: Mapping[str, str], clock: Clock
+) -> Hub:
+    """Return a venue's hub; nothing is sent yet.
+
+    Args:
+        venue: one of ``VENUES``.
+        environment: which of the venue's environments.
+        overrides: other base addresses, by the names in the venue's ``environments.py``.
+
+    Raises:
+        ConfigError: no such venue, environment or address name.
+    """
+    match venue:
+        case "binance":
+            from obiterm.engine.binance.hub import BinanceHub
+            from obiterm.venues.binance.environments import urls
+
+            return BinanceHub(urls(environment, overrides), clock)
+    raise ConfigError("venue", venue, f"one of {', '.join(VENUES)}")
