@@ -19,6 +19,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 _PORTS = {"http": 80, "https": 443}
 _IDEMPOTENT = "GET"
+_RENEW_AT = 0.7
+"""Part of its idle time after which a connection that is kept ready is replaced."""
 
 
 class HttpPool:
@@ -77,6 +79,38 @@ class HttpPool:
         for _ in range(count - len(self._idle)):
             self._idle.append(await self._connect())
 
+    async def keep_warm(self, count: int) -> None:
+        """Hold ``count`` connections ready; call it more often than every quarter of ``idle_s``.
+
+        One that is about to be too old is replaced before it is. Raises ``OSError`` when the
+        venue cannot be reached.
+        """
+        oldest = asyncio.get_running_loop().time() - self._idle_s * _RENEW_AT
+        young = [one for one in self._idle if one.usable and one.idle_since >= oldest]
+        for _ in range(count - len(young)):
+            self._idle.append(await self._connect())
+        for old in [one for one in self._idle if not one.usable or one.idle_since < oldest]:
+            self._idle.remove(old)
+            old.abort()
+
+    def write_now(
+        self, method: str, target: bytes, headers: Headers = (), body: bytes = b""
+    ) -> Written | None:
+        """Write a request in this turn of the loop; ``None`` when no connection is ready.
+
+        It does not wait its turn behind other requests. Await ``Written.reply``.
+        """
+        connection = self._take_idle()
+        if connection is None:
+            return None
+        flight = _Flight(method, self._payload(method, target, headers, body))
+        try:
+            answer = connection.begin(flight)
+        except OSError:
+            return None
+        self._busy.add(connection)
+        return Written(self, connection, flight, answer)
+
     def close(self) -> None:
         """Close every connection; requests under way end as cut."""
         for connection in [*self._idle, *self._busy]:
@@ -101,10 +135,13 @@ class HttpPool:
         try:
             reply = await connection.exchange(flight)
         finally:
-            self._busy.discard(connection)
+            self._release(connection)
+        return reply
+
+    def _release(self, connection: _Connection) -> None:
+        self._busy.discard(connection)
         if connection.usable:
             self._idle.append(connection)
-        return reply
 
     def _take_idle(self) -> _Connection | None:
         oldest = asyncio.get_running_loop().time() - self._idle_s
@@ -135,6 +172,39 @@ class HttpPool:
             lines.append(b"content-length: %d\r\n" % len(body))
         lines += (b"\r\n", body)
         return b"".join(lines)
+
+
+class Written:
+    """A request that is on the wire. Its reply must be awaited, whoever wants it or not."""
+
+    __slots__ = ("_answer", "_connection", "_flight", "_pool")
+
+    def __init__(
+        self,
+        pool: HttpPool,
+        connection: _Connection,
+        flight: _Flight,
+        answer: asyncio.Future[HttpReply],
+    ) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._flight = flight
+        self._answer = answer
+
+    async def reply(self, timeout_s: float = 10.0) -> HttpReply:
+        """Return the reply, whatever its status; never sends the request again.
+
+        Raises ``OutcomeUnknown`` when none came, ``RetryLater`` for a GET.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._connection.finish(self._answer)
+        except TimeoutError:
+            raise self._flight.failure(f"no answer within {timeout_s:g} s") from None
+        except OSError as error:
+            raise self._flight.failure(str(error)) from error
+        finally:
+            self._pool._release(self._connection)
 
 
 class _Flight:
@@ -168,23 +238,35 @@ class _Connection(asyncio.Protocol):
 
     async def exchange(self, flight: _Flight) -> HttpReply:
         """Send one request; raises ``ConnectionError`` when the socket breaks."""
+        return await self.finish(self.begin(flight))
+
+    def begin(self, flight: _Flight) -> asyncio.Future[HttpReply]:
+        """Write one request; raises ``ConnectionError`` when nothing could be written."""
         transport = self._transport
         if transport is None or not self.usable or transport.is_closing():
+            self.usable = False
             raise ConnectionError("the connection was closed while idle")
         self.usable = False
         self._parser = ReplyParser()
         self._waiting = self._loop.create_future()
         flight.written = True
         transport.write(flight.payload)
+        return self._waiting
+
+    async def finish(self, answer: asyncio.Future[HttpReply]) -> HttpReply:
+        """Wait for the reply to what was written; raises as ``exchange``."""
         try:
-            reply = await self._waiting
+            reply = await answer
         except BaseException:
             self.abort()
             raise
-        self.usable = self._parser.keep_alive and not transport.is_closing()
+        transport = self._transport
+        self.usable = (
+            self._parser.keep_alive and transport is not None and not transport.is_closing()
+        )
         self.idle_since = self._loop.time()
         if not self.usable:
-            transport.close()
+            self.abort()
         return reply
 
     def abort(self) -> None:
