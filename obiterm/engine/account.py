@@ -134,8 +134,9 @@ class AccountEngine:
             for event in self._inherited:
                 self.handle(event)
         try:
-            with self.feed.joined(self.kernel.setup.instruments, self.handle):
+            with self.feed.joined(self.kernel.setup.instruments, self.handle) as member:
                 async with asyncio.TaskGroup() as group:
+                    group.create_task(member.failed())
                     group.create_task(self.gateway.run(self.handle))
                     group.create_task(self._tick())
         except asyncio.CancelledError:

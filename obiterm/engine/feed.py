@@ -80,6 +80,34 @@ class MarketSource(Protocol):
         ...
 
 
+class Membership:
+    """One account that listens.
+
+    What its own handling raises ends only this membership: the others go on, and the
+    account learns of it by ``failed``.
+    """
+
+    __slots__ = ("_emit", "_failure", "symbols")
+
+    def __init__(self, symbols: frozenset[Symbol], emit: Emit) -> None:
+        self.symbols = symbols
+        self._emit = emit
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def emit(self, event: Event) -> None:
+        """Hand an event over, unless an earlier one could not be taken."""
+        if self._failure.done():
+            return
+        try:
+            self._emit(event)
+        except Exception as error:  # task boundary: raised in the account's own task
+            self._failure.set_exception(error)
+
+    async def failed(self) -> None:
+        """Wait for ever; raise what the listener raised."""
+        await asyncio.shield(self._failure)
+
+
 class SharedFeed:
     """Hands one venue's market data to every account that joined.
 
@@ -92,8 +120,8 @@ class SharedFeed:
         self.source = source
         self.trouble = ""
         self._clock = clock
-        self._listeners: dict[object, tuple[frozenset[Symbol], Emit]] = {}
-        self._of_symbol: dict[Symbol, list[Emit]] = {}
+        self._members: list[Membership] = []
+        self._of_symbol: dict[Symbol, list[Membership]] = {}
         self._is_up: dict[Symbol, bool] = {}
         self._snapshots: dict[Symbol, asyncio.Task[DepthSnapshotted | None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -108,25 +136,25 @@ class SharedFeed:
     @property
     def listeners(self) -> int:
         """Return how many accounts listen."""
-        return len(self._listeners)
+        return len(self._members)
 
     @contextlib.contextmanager
-    def joined(self, symbols: Iterable[Symbol], emit: Emit) -> Iterator[None]:
+    def joined(self, symbols: Iterable[Symbol], emit: Emit) -> Iterator[Membership]:
         """Receive the events of ``symbols`` while inside; the first one starts the sockets."""
-        token, wanted = object(), frozenset(symbols)
-        self.source.watch(wanted)
-        self._listeners[token] = (wanted, emit)
+        member = Membership(frozenset(symbols), emit)
+        self.source.watch(member.symbols)
+        self._members.append(member)
         self._index()
         if not self._tasks:
             loop = asyncio.get_running_loop()
             self._tasks = [loop.create_task(self._run()), loop.create_task(self._keep_clock())]
-        self._greet(wanted, emit)
+        self._greet(member)
         try:
-            yield
+            yield member
         finally:
-            del self._listeners[token]
+            self._members.remove(member)
             self._index()
-            if not self._listeners:
+            if not self._members:
                 self._stop()
 
     async def listing(self, symbols: Iterable[Symbol]) -> dict[Symbol, Instrument]:
@@ -155,18 +183,18 @@ class SharedFeed:
 
     def _index(self) -> None:
         self._of_symbol = {}
-        for symbols, emit in self._listeners.values():
-            for symbol in symbols:
-                self._of_symbol.setdefault(symbol, []).append(emit)
+        for member in self._members:
+            for symbol in member.symbols:
+                self._of_symbol.setdefault(symbol, []).append(member)
 
-    def _greet(self, symbols: frozenset[Symbol], emit: Emit) -> None:
+    def _greet(self, member: Membership) -> None:
         """Tell a newcomer what is up already, and the clock."""
-        up = sorted(symbol for symbol in symbols if self._is_up.get(symbol))
+        up = sorted(symbol for symbol in member.symbols if self._is_up.get(symbol))
         now_ns = self._clock.wall_ns()
         if up:
-            emit(FeedChanged("market", True, "joined", now_ns, up))
+            member.emit(FeedChanged("market", True, "joined", now_ns, up))
         if self._measured is not None:
-            emit(self._measured)
+            member.emit(self._measured)
 
     def _stop(self) -> None:
         for task in self._tasks:
@@ -210,20 +238,21 @@ class SharedFeed:
         return self._measured
 
     def _emit(self, event: Event) -> None:
-        if isinstance(event, FeedChanged):
+        if isinstance(event, MarketEvent):  # first: the hot path
+            for member in self._of_symbol.get(event.symbol, ()):
+                member.emit(event)
+        elif isinstance(event, FeedChanged):
             self._tell_change(event)
         elif isinstance(event, ClockMeasured):
-            for _, emit in list(self._listeners.values()):
-                emit(event)
-        elif isinstance(event, MarketEvent):
-            for emit in self._of_symbol.get(event.symbol, ()):
-                emit(event)
+            for member in self._members:
+                member.emit(event)
 
     def _tell_change(self, event: FeedChanged) -> None:
         """Tell each listener of those of its symbols that the socket carries."""
         changed = frozenset(event.symbols or self._of_symbol)
         self._is_up.update(dict.fromkeys(changed, event.up))
-        for symbols, emit in list(self._listeners.values()):
-            mine = sorted(symbols & changed)
+        for member in self._members:
+            mine = sorted(member.symbols & changed)
             if mine:
-                emit(FeedChanged(event.stream, event.up, event.text, event.received_ns, mine))
+                told = FeedChanged(event.stream, event.up, event.text, event.received_ns, mine)
+                member.emit(told)
