@@ -78,6 +78,8 @@ HINTS = {
     KEY_CODE: "keys of mainnet, testnet and demo are never interchangeable: check the environment",
     SIGN_CODE: "the secret does not belong to this key",
     10005: "give the key the permission to trade this kind of market",
+    10008: "the venue has closed this account to trading: ask its support",
+    10009: "the venue has banned this machine's address: ask its support, change nothing here",
     10010: "this machine's address is not on the key's list",
     10028: "upgrade to a unified trading account",
     33004: "the key has expired: renew it at the venue",

@@ -83,10 +83,10 @@ class MarketSession:
         self._subscriptions = Subscriptions(_PER_REQUEST)
         self._readers: dict[bytes, Reader] = {}
         self._books: dict[Symbol, BookState] = {}
-        self._renewed_ns: dict[Symbol, list[int]] = {symbol: [] for symbol in instruments}
-        intervals = [(length_s, _interval(length_s)) for length_s in candles_s]
+        self._renewed_ns: dict[Symbol, list[int]] = {}
+        self._intervals = [(length_s, _interval(length_s)) for length_s in candles_s]
         for symbol, instrument in instruments.items():
-            self._add(symbol, instrument, intervals)
+            self._add(symbol, instrument)
 
     # ── asking ──────────────────────────────────────────────────────────────
 
@@ -121,6 +121,27 @@ class MarketSession:
         self._heartbeat.start(now_ns)
         self._subscriptions.clear()
         self._subscriptions.ask(self.topics(), now_ns)
+        return self._subscriptions.to_send()
+
+    def add(self, instruments: Mapping[Symbol, Instrument], now_ns: int) -> list[bytes]:
+        """Take more instruments; return what to send on a connection that is up."""
+        before = set(self._readers)
+        for symbol, instrument in instruments.items():
+            self._add(symbol, instrument)
+        new = [name.decode() for name in self._readers if name not in before]
+        self._subscriptions.ask(new, now_ns)
+        return self._subscriptions.to_send()
+
+    def refresh(self, symbol: Symbol, now_ns: int) -> list[bytes]:
+        """Ask for a snapshot of a book that has been silent; nothing while one is asked for.
+
+        Silence says nothing about the numbers: unlike ``resubscribe`` it is no doubt, and how
+        often to ask is the caller's.
+        """
+        topic = self._book_topic(symbol)
+        if self._subscriptions.is_pending(topic):
+            return []
+        self._subscriptions.renew(topic, now_ns)
         return self._subscriptions.to_send()
 
     def resubscribe(self, symbol: Symbol, now_ns: int) -> list[bytes]:
@@ -192,18 +213,17 @@ class MarketSession:
 
     # ── inside ──────────────────────────────────────────────────────────────
 
-    def _add(
-        self, symbol: Symbol, instrument: Instrument, intervals: list[tuple[int, str]]
-    ) -> None:
+    def _add(self, symbol: Symbol, instrument: Instrument) -> None:
         scale = Scale(instrument)
         name = name_of(symbol)
+        self._renewed_ns[symbol] = []
         state = self._books[symbol] = BookState()
         readers = self._readers
         readers[self._book_topic(symbol).encode()] = book_reader(symbol, scale, self._depth, state)
         readers[f"publicTrade.{name}".encode()] = trade_reader(symbol, scale)
         if self.category is Category.LINEAR:
             readers[f"tickers.{name}".encode()] = ticker_reader(instrument)
-        for length_s, interval in intervals:
+        for length_s, interval in self._intervals:
             readers[f"kline.{interval}.{name}".encode()] = candle_reader(instrument, length_s)
 
     def _book_topic(self, symbol: Symbol) -> str:

@@ -10,6 +10,7 @@ from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
 from obiterm.venues.bybit.known_orders import KnownOrders
 from obiterm.venues.bybit.order_fields import (
+    CANCEL_MAKER,
     ONE_WAY,
     SIDES,
     SPOT_FILTERS,
@@ -192,6 +193,7 @@ class OrderRequests:
             "positionIdx": position_idx,
             "reduceOnly": True,
             "closeOnTrigger": True,
+            "smpType": CANCEL_MAKER,
             "orderLinkId": str(client_id),
         }
         return self._signer.post("/v5/order/create", fields, now_ms, "create", Category.LINEAR)

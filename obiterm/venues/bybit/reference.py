@@ -62,12 +62,15 @@ class KeyRights(msgspec.Struct, frozen=True):
     """Days until it expires; None when it does not."""
     user_id: int
     """The same for two keys of one account."""
+    is_read_only: bool = False
 
     def faults(self, wanted: Iterable[Category]) -> list[str]:
         """Return why this key must not or cannot be used; empty when it can."""
         told = []
         if self.can_withdraw:
             told.append("the key can withdraw: make one without that right")
+        if self.is_read_only:
+            told.append("the key is read-only: make one that may trade")
         told += [
             f"the key may not trade {category.value}"
             for category in wanted
@@ -158,6 +161,7 @@ def key_rights(status: int, body: bytes) -> KeyRights:
         ips=tuple(ip for ip in told.ips or () if ip and ip != "*"),
         days_left=told.deadline_day if expires else None,
         user_id=told.user_id,
+        is_read_only=bool(told.read_only),
     )
 
 

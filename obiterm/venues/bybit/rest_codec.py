@@ -91,6 +91,10 @@ class RestCodec:
         """Why positions should be read again, else empty: see ``Translator``."""
         return self._translator.doubt
 
+    @doubt.setter
+    def doubt(self, reason: str) -> None:
+        self._translator.doubt = reason
+
     def outcome(self, asked: Asked, status: int, body: bytes, received_ns: int) -> Outcome:
         """Say what the answer to an order request means, success or refusal.
 

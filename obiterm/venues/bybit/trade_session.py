@@ -70,6 +70,7 @@ class _Pending(msgspec.Struct):
 
     asked: Asked
     sent_ns: int
+    venue_ns: int
     reported: bool = False
     """True once its outcome was reported as lost; a late answer still counts."""
 
@@ -179,6 +180,15 @@ class TradeSession:
             self.must_reconnect = dead or self._logon.late(now_ns)
         return self._heartbeat.due(now_ns)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests were sent whose answer may still come."""
+        return sum(not pending.reported for pending in self._pending.values())
+
+    def forget(self, request_id: str) -> None:
+        """Forget a request that was not written after all: nothing will answer it."""
+        self._pending.pop(request_id, None)
+
     def take_answers(self) -> list[Answer]:
         """Return the answers since the last call, and forget them."""
         answers, self._answers = self._answers, []
@@ -245,13 +255,11 @@ class TradeSession:
         """Build the frame; its id is new for ever, the venue refuses a second use (§10)."""
         self._number += 1
         self.last_id = f"{now_ms}-{self._number}"
-        self._pending[self.last_id] = _Pending(asked, now_ns)
+        venue_ns = now_ms * NS_PER_MS
+        self._pending[self.last_id] = _Pending(asked, now_ns, venue_ns)
         if self._budget is not None:
             self._budget.sent(
-                _ENDPOINTS[asked.what],
-                category_of(asked.symbol),
-                now_ms * NS_PER_MS,
-                by_socket=True,
+                _ENDPOINTS[asked.what], category_of(asked.symbol), venue_ns, by_socket=True
             )
         header = {"X-BAPI-TIMESTAMP": str(now_ms), "X-BAPI-RECV-WINDOW": self._recv_window}
         return _encode(
@@ -265,7 +273,7 @@ class TradeSession:
         if pending is None:
             return []
         asked = pending.asked
-        self._note_limits(frame, asked, failure, received_ns)
+        self._note_limits(frame, asked, failure, pending.venue_ns)
         if failure is None:
             data = frame.data or b"{}"
             outcome = succeeded(asked, data, self._translator, received_ns)
@@ -285,8 +293,9 @@ class TradeSession:
         return failure
 
     def _note_limits(
-        self, frame: ControlFrame, asked: Asked, failure: Failure | None, received_ns: int
+        self, frame: ControlFrame, asked: Asked, failure: Failure | None, venue_ns: int
     ) -> None:
+        """Tell the budget, in the venue's time: that of the request, our clock may be off (R14)."""
         budget = self._budget
         if budget is None:
             return
@@ -297,6 +306,6 @@ class TradeSession:
             except msgspec.DecodeError:
                 return  # a header of another shape tells nothing about limits
             lower = {name.lower(): value for name, value in header.items()}
-            budget.take_headers(endpoint, category, lower, received_ns)
+            budget.take_headers(endpoint, category, lower, venue_ns)
         if failure is not None:
-            budget.failed(endpoint, category, _HTTP_OK, failure.code, failure.msg, received_ns)
+            budget.failed(endpoint, category, _HTTP_OK, failure.code, failure.msg, venue_ns)

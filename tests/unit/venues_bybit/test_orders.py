@@ -262,5 +262,6 @@ def test_a_whole_position_is_closed_without_its_size() -> None:
         "positionIdx": 0,
         "reduceOnly": True,
         "closeOnTrigger": True,
+        "smpType": "CancelMaker",
         "orderLinkId": "x-1",
     }

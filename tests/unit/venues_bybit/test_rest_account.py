@@ -172,6 +172,7 @@ def test_a_good_key() -> None:
     ("changes", "fault"),
     [
         ({"permissions": {"Wallet": ["Withdraw"]}}, "can withdraw"),
+        ({"readOnly": 1}, "read-only"),
         ({"readOnly": 1}, "may not trade spot"),
         ({"permissions": {"Spot": []}}, "may not trade spot"),
         ({"permissions": {"ContractTrade": [], "Derivatives": None}}, "may not trade linear"),
