@@ -11,7 +11,8 @@ from obiterm.core.errors import ConfigError
 
 def exchange(options: argparse.Namespace) -> int:
     """Serve until stopped; announce the addresses in one line."""
-    from obiterm.exchange.serve import ServeOptions, run_exchange
+    from obiterm.exchange.serve import AccountOptions, ServeOptions, run_exchange
+    from obiterm.exchange.wire.options import account_names
 
     if options.speed == float("inf"):
         raise ConfigError("--speed", "max", "a number: a served market runs in real time")
@@ -29,6 +30,10 @@ def exchange(options: argparse.Namespace) -> int:
         port=options.port,
         capture=existing_file(options.capture) if options.capture else None,
         speed=options.speed,
+        accounts=[
+            AccountOptions(name=name, balances=dict(options.balance))
+            for name in account_names(options.accounts)
+        ],
         exit_on_stdin_eof=options.exit_with_parent,
     )
     with damage_is_usage():

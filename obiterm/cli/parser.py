@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
 from obiterm import __version__
@@ -14,6 +16,7 @@ LONGEST_SECONDS = 1e9
 FASTEST = 1_000
 HIGHEST_SEED = 2**32 - 1
 HIGHEST_PORT = 65_535
+MOST_ACCOUNTS = 64
 
 
 class Parser(argparse.ArgumentParser):
@@ -171,6 +174,17 @@ def _add_exchange(commands: Commands[Parser]) -> None:
     parser.add_argument("--port", type=_port, default=0, help="REST port; 0 = any free one")
     parser.add_argument("--capture", default=None, help="replay recorded streams instead")
     parser.add_argument("--speed", type=_speed, default=1.0, help="capture speed")
+    parser.add_argument(
+        "--accounts", type=_count, default=1, metavar="N", help="accounts to open (default: 1)"
+    )
+    parser.add_argument(
+        "--balance",
+        type=_balance,
+        action="append",
+        default=[],
+        metavar="ASSET=AMOUNT",
+        help="what each account starts with, once for each asset (default: the venue's own)",
+    )
     parser.add_argument("--json", action="store_true", help="print the addresses as one JSON line")
     parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=dispatch.exchange)
@@ -186,6 +200,21 @@ def _add_journal(commands: Commands[Parser]) -> None:
     _profile_option(verify, "demo", "profile whose newest journal is checked (default: demo)")
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     verify.set_defaults(run=dispatch.journal_verify)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_ACCOUNTS:
+        raise argparse.ArgumentTypeError(f"= {text!r}: expected 1 to {MOST_ACCOUNTS}")
+    return int(text)
+
+
+def _balance(text: str) -> tuple[str, Decimal]:
+    asset, _, number = text.partition("=")
+    with contextlib.suppress(InvalidOperation):
+        amount = Decimal(number)
+        if asset and amount.is_finite() and amount >= 0:
+            return asset, amount
+    raise argparse.ArgumentTypeError(f"= {text!r}: expected ASSET=AMOUNT, such as USDT=5000")
 
 
 def _seconds(text: str) -> float:

@@ -23,6 +23,11 @@ def default_balances(venue: str = "binance") -> dict[str, Decimal]:
     return {asset: Decimal(amount) for asset, amount in _BALANCES[venue].items()}
 
 
+def account_names(count: int) -> list[str]:
+    """Return the names of ``count`` accounts: main, account-2, account-3 …"""
+    return [MAIN_ACCOUNT, *(f"account-{number}" for number in range(2, count + 1))]
+
+
 def new_key() -> str:
     """Return a random text that may serve as a key or a secret."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(64))
