@@ -11,9 +11,20 @@ from collections.abc import Iterable, Mapping
 
 from obiterm.core.values import NS_PER_S
 from obiterm.venues.binance.messages import RateLimit
-from obiterm.venues.common.budget import RESERVE, Counter, Pools
+from obiterm.venues.common.budget import RESERVE, Ban, Counter, Pools
 
-__all__ = ["ORDERS", "RAW", "RESERVE", "TOO_MUCH", "WEIGHT", "Budget", "Counter", "spot_counters"]
+__all__ = [
+    "ORDERS",
+    "RAW",
+    "RESERVE",
+    "TOO_MANY_ORDERS",
+    "TOO_MUCH",
+    "WEIGHT",
+    "Ban",
+    "Budget",
+    "Counter",
+    "spot_counters",
+]
 
 WEIGHT = "REQUEST_WEIGHT"
 ORDERS = "ORDERS"
@@ -21,6 +32,8 @@ RAW = "RAW_REQUESTS"
 
 TOO_MUCH = frozenset({418, 429})
 """HTTP statuses that mean: over a limit, or banned for it."""
+TOO_MANY_ORDERS = -1015
+"""Code of the one limit that belongs to the account and not to its address."""
 
 _UNIT_NS = {
     "S": NS_PER_S,
@@ -46,8 +59,8 @@ class Budget(Pools):
     """What one account may still send.
 
     Weight belongs to the IP address and orders to the account: accounts on one machine
-    pass the same ``shared`` counters and keep their own order counters. ``counters`` are
-    the pools to start with, Spot's if none are given.
+    pass the same ``shared`` counters and ``ban`` and keep their own order counters.
+    ``counters`` are the pools to start with, Spot's if none are given.
     All times are Unix nanoseconds of the venue's clock.
     """
 
@@ -57,11 +70,12 @@ class Budget(Pools):
         shared: Iterable[Counter] | None = None,
         reserve: float = RESERVE,
         counters: Iterable[Counter] | None = None,
+        ban: Ban | None = None,
     ) -> None:
         own = spot_counters() if counters is None else list(counters)
         if shared is not None:
             own = [counter for counter in own if counter.kind == ORDERS] + list(shared)
-        super().__init__(own, reserve=reserve)
+        super().__init__(own, reserve=reserve, ban=ban)
         self._counters = {(counter.kind, counter.interval_ns): counter for counter in own}
 
     @property
@@ -81,13 +95,17 @@ class Budget(Pools):
         """Count a request that is on its way; the venue's figures correct it later."""
         self.spend(_costs(weight, is_order), now_ns)
 
-    def take_headers(self, headers: Mapping[str, str], now_ns: int, status: int = 200) -> None:
+    def take_headers(
+        self, headers: Mapping[str, str], now_ns: int, status: int = 200, code: int = 0
+    ) -> None:
         """Take the venue's counts from reply headers (lower-case names).
 
-        A 418 or 429 without ``Retry-After`` blocks until the minute ends.
+        A 418 or 429 without ``Retry-After`` blocks until the minute ends: the address, or for
+        ``-1015`` (``code``) the account alone.
         """
+        own = code == TOO_MANY_ORDERS
         if status in TOO_MUCH and "retry-after" not in headers:
-            self.refused(now_ns)
+            self.refused(now_ns, own=own)
         for name, text in headers.items():
             if not text.isdigit():
                 continue
@@ -96,7 +114,7 @@ class Budget(Pools):
             elif name.startswith(_ORDER_HEADER):
                 self._take(ORDERS, name[len(_ORDER_HEADER) :], int(text), now_ns)
             elif name == "retry-after":
-                self.block(now_ns + int(text) * NS_PER_S)
+                self.block(now_ns + int(text) * NS_PER_S, own=own)
 
     def take_rate_limits(self, limits: Iterable[RateLimit], now_ns: int) -> None:
         """Take limits and counts from exchangeInfo or a WebSocket API reply."""

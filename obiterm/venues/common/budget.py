@@ -117,17 +117,26 @@ class Bucket(msgspec.Struct):
             self.filled_ns = now_ns
 
 
+class Ban(msgspec.Struct):
+    """Until when the venue told an address to keep away; one for all accounts behind it."""
+
+    until_ns: int = 0
+
+
 class Pools:
     """All pools that one account draws from.
 
     A pool that belongs to the IP address is given to the ``Pools`` of every account behind
-    that address; what one sends, all see.
+    that address; what one sends, all see. So is its ``ban``.
     """
 
-    def __init__(self, pools: Iterable[Pool], *, reserve: float = RESERVE) -> None:
+    def __init__(
+        self, pools: Iterable[Pool], *, reserve: float = RESERVE, ban: Ban | None = None
+    ) -> None:
+        self.ban = ban or Ban()
         self._pools = list(pools)
         self._reserve = reserve
-        self._blocked_until_ns = 0
+        self._own_block_ns = 0
 
     def add(self, pool: Pool) -> None:
         """Draw from one more pool, that the venue told of later."""
@@ -136,7 +145,7 @@ class Pools:
     @property
     def blocked_until_ns(self) -> int:
         """Until when the venue told us to keep away; 0 = never."""
-        return self._blocked_until_ns
+        return max(self.ban.until_ns, self._own_block_ns)
 
     def wait_ns(self, costs: Mapping[str, int], urgent: bool, now_ns: int) -> int:
         """Return 0 to send now, else the nanoseconds to wait.
@@ -144,7 +153,7 @@ class Pools:
         ``costs`` are units by kind. ``urgent`` marks cancels and exits: they may use the
         reserve and are not held back by a ban that the venue spoke (T44).
         """
-        wait = 0 if urgent else max(0, self._blocked_until_ns - now_ns)
+        wait = 0 if urgent else max(0, self.blocked_until_ns - now_ns)
         share = 1.0 if urgent else 1.0 - self._reserve
         for pool in self._pools:
             cost = costs.get(pool.kind, 0)
@@ -159,17 +168,23 @@ class Pools:
             if cost:
                 pool.take(cost, now_ns)
 
-    def block(self, until_ns: int) -> None:
-        """Send nothing but cancels before ``until_ns`` (``Retry-After``)."""
-        self._blocked_until_ns = max(self._blocked_until_ns, until_ns)
+    def block(self, until_ns: int, *, own: bool = False) -> None:
+        """Send nothing but cancels before ``until_ns`` (``Retry-After``).
 
-    def block_until_ms(self, until_ms: int) -> None:
+        ``own``: the limit is this account's, not its address's.
+        """
+        if own:
+            self._own_block_ns = max(self._own_block_ns, until_ns)
+        else:
+            self.ban.until_ns = max(self.ban.until_ns, until_ns)
+
+    def block_until_ms(self, until_ms: int, *, own: bool = False) -> None:
         """Do the same for Unix milliseconds."""
-        self.block(until_ms * NS_PER_MS)
+        self.block(until_ms * NS_PER_MS, own=own)
 
-    def refused(self, now_ns: int) -> None:
+    def refused(self, now_ns: int, *, own: bool = False) -> None:
         """Keep away until the minute ends, after a refusal that did not say how long."""
-        self.block((now_ns // _MINUTE_NS + 1) * _MINUTE_NS)
+        self.block((now_ns // _MINUTE_NS + 1) * _MINUTE_NS, own=own)
 
     def used_share(self, kind: str, now_ns: int) -> float:
         """Return the fullest pool of ``kind`` as a fraction of its limit, for the screen."""

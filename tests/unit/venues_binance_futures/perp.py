@@ -39,7 +39,7 @@ STOP = ClientOrderId("ob-r7-2s-surf-stop")
 
 def perpetual(name: str, tick: str, lot: str, base: str = "BTC") -> Instrument:
     return Instrument(
-        venue="binance",
+        venue="binance-futures",
         symbol=Symbol(f"{name}-PERP"),
         kind=MarketKind.PERP,
         base=base,

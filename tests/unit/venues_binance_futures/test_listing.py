@@ -90,7 +90,7 @@ def test_a_perpetual_becomes_an_instrument() -> None:
     [(symbol, blz)] = told.markets.items()
     assert symbol == "BLZUSDT-PERP"
     assert blz.instrument == Instrument(
-        venue="binance",
+        venue="binance-futures",
         symbol=Symbol("BLZUSDT-PERP"),
         kind=MarketKind.PERP,
         base="BLZ",

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from obiterm.core.values import NS_PER_S
 from obiterm.venues.binance.futures.http_request import FuturesRequest
-from obiterm.venues.binance.limits import ORDERS, RESERVE, WEIGHT, Budget, Counter
+from obiterm.venues.binance.limits import ORDERS, RESERVE, WEIGHT, Ban, Budget, Counter
 
 FUNDING = "FUNDING"
 """Pool of ``fundingRate`` and ``fundingInfo``: calls, not weight."""
@@ -33,9 +33,13 @@ class FuturesBudget(Budget):
     """What one account may still send: weight and funding calls of its IP, orders of its own."""
 
     def __init__(
-        self, *, shared: Iterable[Counter] | None = None, reserve: float = RESERVE
+        self,
+        *,
+        shared: Iterable[Counter] | None = None,
+        reserve: float = RESERVE,
+        ban: Ban | None = None,
     ) -> None:
-        super().__init__(shared=shared, reserve=reserve, counters=futures_counters())
+        super().__init__(shared=shared, reserve=reserve, counters=futures_counters(), ban=ban)
 
     def may_request(self, request: FuturesRequest, urgent: bool, now_ns: int) -> int:
         """Return 0 to send ``request`` now, else the nanoseconds to wait.

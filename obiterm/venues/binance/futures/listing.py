@@ -21,10 +21,10 @@ from obiterm.venues.binance.futures.messages import (
     SymbolInfo,
 )
 from obiterm.venues.binance.futures.symbols import symbol_of
-from obiterm.venues.binance.listing import VENUE
 from obiterm.venues.binance.messages import RateLimit, read
 from obiterm.venues.common.scale import amount, decimal
 
+VENUE = "binance-futures"
 PERPETUAL = "PERPETUAL"
 TRADIFI = "TRADIFI_PERPETUAL"
 """Perpetuals on stocks, commodities, currencies: they need a signed agreement and keep

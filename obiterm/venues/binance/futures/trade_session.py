@@ -37,7 +37,7 @@ from obiterm.venues.binance.futures.order_fields import (
 from obiterm.venues.binance.futures.replies import Ask, Asked, failed, succeeded, unanswered
 from obiterm.venues.binance.futures.symbols import name_of
 from obiterm.venues.binance.futures.translate import Translator
-from obiterm.venues.binance.limits import TOO_MUCH
+from obiterm.venues.binance.limits import TOO_MANY_ORDERS, TOO_MUCH
 from obiterm.venues.binance.messages import ApiFrame, ErrorBody, ErrorData
 from obiterm.venues.binance.signing import Credentials
 
@@ -282,11 +282,12 @@ class TradeSession:
         if failure.code in CLOCK_CODES:
             self.clock_suspect = True
         if frame.status in TOO_MUCH and self._budget is not None:
+            own = failure.code == TOO_MANY_ORDERS
             until_ms = _retry_after_ms(error)
             if until_ms:
-                self._budget.block_until_ms(until_ms)
+                self._budget.block_until_ms(until_ms, own=own)
             else:
-                self._budget.refused(received_ns)
+                self._budget.refused(received_ns, own=own)
         return failure
 
     def _answered(self, frame: ApiFrame, failure: Failure | None, received_ns: int) -> list[Event]:
