@@ -7,6 +7,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 from obiterm.core.clock import Clock
@@ -14,40 +15,73 @@ from obiterm.core.effects import Note, Verb
 from obiterm.core.events import Event, Traded
 from obiterm.core.values import Symbol
 from obiterm.engine.account import AccountEngine
-from obiterm.host import frames
-from obiterm.host.history import COLUMN_NS, DepthHistory, merge_trades
-from obiterm.link.messages import Frame, LogLine, LogLines, TradeDot
+from obiterm.host import frames, rows
+from obiterm.host.history import (
+    COLUMN_LEVELS,
+    COLUMN_NS,
+    MOST_MARKETS,
+    DepthHistory,
+    merge_trades,
+)
+from obiterm.host.places import MarketKey, Places
+from obiterm.host.slots import AccountSlot
+from obiterm.link.messages import (
+    Depth,
+    Frame,
+    InstrumentInfo,
+    LogLine,
+    LogLines,
+    MarketPane,
+    Markets,
+    RiskPane,
+    TradeDot,
+)
 from obiterm.link.server import Viewer
 
 _PERIOD_S = 0.1
+_SLOW_ROUNDS = 3
+"""Rounds between two looks at what a screen paints twice a second anyway."""
 _PAST_LINES = 500
 _MOST_PENDING_TRADES = 5_000
 
 _LOG = logging.getLogger("obiterm.host")
 _Row = TypeVar("_Row")
+_Thing = TypeVar("_Thing")
+_Part = TypeVar("_Part")
 
 
 class Publisher:
-    """Builds what screens paint, ten times a second, from the engines' state."""
+    """Builds what screens paint, ten times a second, from the state of the accounts.
 
-    def __init__(self, engines: Sequence[AccountEngine], clock: Clock) -> None:
-        self._engines = list(engines)
+    Only watched books are put into frames. What several viewers see is built once a round.
+    """
+
+    def __init__(
+        self, slots: Sequence[AccountSlot], clock: Clock, sizes: tuple[Decimal, ...] = ()
+    ) -> None:
         self._clock = clock
+        self._sizes = sizes
         self._seq = 0
         self._line_seq = 0
         self._lines: deque[LogLine] = deque(maxlen=_PAST_LINES)
         self._new_lines: list[LogLine] = []
-        self._trades: dict[str, list[TradeDot]] = {}
-        self._column_trades: dict[str, list[TradeDot]] = {}
-        self._history: dict[str, DepthHistory] = {}
+        self._trades: dict[MarketKey, list[TradeDot]] = {}
+        self._column_trades: dict[MarketKey, list[TradeDot]] = {}
+        self._history: dict[MarketKey, DepthHistory] = {}
         self._column_due_ns = 0
         self._faults = 0
+        self._round = 0
+        self._parts: dict[tuple[str, ...], tuple[int, object]] = {}
+        self._known: tuple[int, ...] = ()
+        self._signs: tuple[object, ...] = ()
         self.loop_lag_ms = 0.0
         self.journal_rows = 0
+        self.attach(slots)
 
-    def attach(self, engines: Sequence[AccountEngine]) -> None:
-        """Take the engines to publish."""
-        self._engines = list(engines)
+    def attach(self, slots: Sequence[AccountSlot]) -> None:
+        """Take the accounts to publish."""
+        self._places = Places(slots, self._sizes)
+        self._leaders = self._places.leaders()
 
     # -- what the engines tell ----------------------------------------------------------
 
@@ -63,7 +97,7 @@ class Publisher:
         if not isinstance(event, Traded):
             return
         try:
-            self._add_trade(event)
+            self._add_trade(account, event)
         except Exception as error:  # task boundary: what is shown never stops what trades
             self._count_fault(error)
 
@@ -79,6 +113,7 @@ class Publisher:
             at_ns=note.at_ns,
             account=account,
             verb=note.verb,
+            venue=self._places.venues.get(account, "") if note.symbol else "",
             symbol=note.symbol,
             text=note.text,
             side=note.side,
@@ -86,14 +121,31 @@ class Publisher:
         self._lines.append(line)
         self._new_lines.append(line)
 
-    def _add_trade(self, event: Traded) -> None:
+    def _add_trade(self, account: str, event: Traded) -> None:
+        """Keep a print once: every account of a venue is told of it, the leader counts."""
+        key = (self._places.venues.get(account, ""), str(event.symbol))
+        leader = self._leaders.get(key)
+        if leader is not None and leader.name != account:
+            return
         dot = TradeDot(event.price_ticks, event.lots, event.aggressor)
         for pending in (self._trades, self._column_trades):
-            dots = pending.setdefault(event.symbol, [])
+            dots = pending.setdefault(key, [])
             if len(dots) < _MOST_PENDING_TRADES:
                 dots.append(dot)
 
     # -- what viewers get ------------------------------------------------------------------
+
+    def instruments(self) -> list[InstrumentInfo]:
+        """Return every market that is known by now."""
+        return self._places.instruments()
+
+    def first_market(self) -> MarketKey:
+        """Return what a screen shows before it has chosen: a market that is known, if any."""
+        return next(iter([*self._places.leaders(), *self._places.symbols()]), ("", ""))
+
+    def has_market(self, venue: str, symbol: str) -> bool:
+        """Tell whether an account of the profile has a market."""
+        return (venue, symbol) in self._places.symbols()
 
     def welcome(self, viewer: Viewer) -> None:
         """Send the past to a viewer that has just come."""
@@ -101,8 +153,8 @@ class Publisher:
         self.send_history(viewer)
 
     def send_history(self, viewer: Viewer) -> None:
-        """Send the past of the viewer's symbol."""
-        history = self._history.get(viewer.watch.symbol)
+        """Send the past of the viewer's market."""
+        history = self._history.get((viewer.watch.venue, viewer.watch.symbol))
         if history is not None:
             for message in history.messages():
                 viewer.post(message)
@@ -124,89 +176,162 @@ class Publisher:
     def publish(self, viewers: Sequence[Viewer]) -> None:
         """Build and post one round of frames and lines."""
         now_ns = self._clock.wall_ns()
+        self._round += 1
+        self._leaders = self._places.leaders()
+        self._tell_markets(viewers)
+        signs = tuple((one.state, one.holding, one.trouble) for one in self._places.slots)
+        if signs != self._signs:  # a kill, a hold or a lost account is shown at once
+            self._signs = signs
+            self._parts.clear()
         if self._new_lines:
             lines, self._new_lines = LogLines(lines=self._new_lines), []
             for viewer in viewers:
                 viewer.post(lines)
-        self._keep_columns(now_ns)
-        made: dict[tuple[str, str, bool], Frame] = {}
-        screens = sum(1 for viewer in viewers if viewer.wants_frames)
-        for viewer in viewers:
-            if not viewer.wants_frames:
-                continue
-            key = (viewer.watch.symbol, viewer.watch.account, viewer.has_lease)
+        painted = [viewer for viewer in viewers if viewer.wants_frames]
+        self._keep_columns(now_ns, [(v.watch.venue, v.watch.symbol) for v in painted])
+        made: dict[tuple[MarketKey, str, bool], Frame] = {}
+        for viewer in painted:
+            watch = viewer.watch
+            key = ((watch.venue, watch.symbol), watch.account, viewer.has_lease)
             frame = made.get(key)
             if frame is None:
-                frame = made[key] = self.frame(*key, viewers=screens, now_ns=now_ns)
+                frame = made[key] = self.frame(*key, viewers=len(painted), now_ns=now_ns)
             viewer.post(frame)
         self._trades.clear()
 
     def frame(
-        self, symbol: str, account: str, has_lease: bool, *, viewers: int, now_ns: int
+        self, market: MarketKey, account: str, has_lease: bool, *, viewers: int, now_ns: int
     ) -> Frame:
-        """Build one whole frame."""
+        """Build one whole frame. Only one account's rows with ``account``, else everybody's."""
         self._seq += 1
-        engines = [e for e in self._engines if not account or e.name == account] or self._engines
-        engine = self._engine_of(symbol, engines)
-        runner = next((r for r in engine.kernel.runners if r.symbol == symbol), None)
-        obi_levels = runner.setup.strategy.obi_levels if runner else 20
+        slots = self._places.slots
+        chosen = self._places.of_account(account)
+        is_one = len(chosen) == 1 and len(slots) > 1
+        name = chosen[0].name if is_one else ""
+        shown = [(slot, slot.engine) for slot in chosen if slot.engine is not None]
+        venues = self._places.venues
+        pane, depth = self._market(market, name, now_ns)
         return Frame(
             seq=self._seq,
             published_ns=now_ns,
-            market=frames.market_pane(engine, symbol, obi_levels, now_ns),
-            depth=frames.depth_of(engine, symbol),
-            trades=merge_trades(self._trades.get(symbol, [])),
-            accounts=self._each(self._engines, lambda e: [frames.account_pane(e, now_ns)]),
-            positions=self._each(engines, lambda e: frames.position_rows(e, now_ns)),
-            orders=self._each(engines, lambda e: frames.order_rows(e, now_ns)),
-            strategies=self._each(engines, lambda e: frames.strategy_cards(e, now_ns)),
-            risk=frames.risk_pane(self._engines, self.loop_lag_ms, self.journal_rows, now_ns),
-            panic=frames.panic_pane(self._engines),
-            holding=any(e.kernel.gate.holding for e in self._engines),
+            market=pane,
+            depth=depth,
+            trades=merge_trades(self._trades.get(market, [])),
+            accounts=self._slow(
+                ("accounts",),
+                lambda: self._each(slots, lambda s: [frames.account_pane(s, venues[s.name])]),
+            ),
+            positions=self._each(
+                shown, lambda s: rows.position_rows(s[1], venues[s[0].name], now_ns)
+            ),
+            orders=self._each(shown, lambda s: rows.order_rows(s[1], venues[s[0].name], now_ns)),
+            strategies=self._slow(
+                ("cards", name),
+                lambda: self._each(
+                    shown, lambda s: rows.strategy_cards(s[1], venues[s[0].name], now_ns)
+                ),
+            ),
+            risk=self._slow(("risk", name), lambda: self._risk(name, now_ns)),
+            panic=frames.panic_pane(slots),
+            holding=any(slot.holding for slot in slots),
             has_lease=has_lease,
             viewers=viewers,
         )
 
     # -- inside --------------------------------------------------------------------------
 
+    def _risk(self, account: str, now_ns: int) -> RiskPane:
+        return frames.risk_pane(
+            self._places.slots, account, self.loop_lag_ms, self.journal_rows, now_ns
+        )
+
+    def _market(self, market: MarketKey, account: str, now_ns: int) -> tuple[MarketPane, Depth]:
+        """Return figures and book of a market, by the chosen account's engine if it trades it."""
+        venue, symbol = market
+        engine = self._engine_of(market, account)
+        if engine is None:
+            return frames.unknown_market(venue, symbol), frames.EMPTY_DEPTH
+        runner = next((r for r in engine.kernel.runners if r.symbol == symbol), None)
+        levels = runner.setup.strategy.obi_levels if runner else 20
+        pane = self._once(
+            ("market", venue, symbol, engine.name),
+            lambda: frames.market_pane(engine, venue, symbol, levels, now_ns),
+        )
+        depth = self._once(
+            ("depth", venue, symbol, engine.name), lambda: frames.depth_of(engine, symbol)
+        )
+        return pane, depth
+
+    def _engine_of(self, market: MarketKey, account: str) -> AccountEngine | None:
+        venue, symbol = market
+        for slot in self._places.slots:
+            is_there = slot.name == account and self._places.venues[slot.name] == venue
+            if is_there and slot.engine is not None and symbol in slot.engine.kernel.markets:
+                return slot.engine
+        return self._leaders.get(market)
+
+    def _once(self, name: tuple[str, ...], build: Callable[[], _Part], rounds: int = 1) -> _Part:
+        """Return a part of the frame, built anew when it is ``rounds`` rounds old."""
+        found = self._parts.get(name)
+        if found is not None and self._round - found[0] < rounds:
+            return found[1]  # type: ignore[return-value]
+        part = build()
+        self._parts[name] = (self._round, part)
+        return part
+
+    def _slow(self, name: tuple[str, ...], build: Callable[[], _Part]) -> _Part:
+        return self._once(name, build, _SLOW_ROUNDS)
+
     def _each(
-        self, engines: Sequence[AccountEngine], rows_of: Callable[[AccountEngine], list[_Row]]
+        self, things: Sequence[_Thing], rows_of: Callable[[_Thing], list[_Row]]
     ) -> list[_Row]:
         """Return the rows of all accounts; one that cannot be shown hides none of the others."""
-        rows: list[_Row] = []
-        for engine in engines:
+        made: list[_Row] = []
+        for thing in things:
             try:
-                rows += rows_of(engine)
+                made += rows_of(thing)
             except Exception as error:  # task boundary between accounts (R126)
                 self._fault(error)
-        return rows
+        return made
 
-    def _engine_of(self, symbol: str, engines: Sequence[AccountEngine]) -> AccountEngine:
-        for engine in [*engines, *self._engines]:
-            if symbol in engine.kernel.markets:
-                return engine
-        return self._engines[0]
+    def _tell_markets(self, viewers: Sequence[Viewer]) -> None:
+        """Tell viewers of markets that have become known since they came, or are gone."""
+        known = tuple(id(engine) for engine in self._places.engines())
+        if known == self._known:
+            return
+        self._known = known
+        self._parts.clear()
+        message = Markets(instruments=self.instruments())
+        for viewer in viewers:
+            if viewer.wants_frames:
+                viewer.post(message)
 
-    def _keep_columns(self, now_ns: int) -> None:
+    def _keep_columns(self, now_ns: int, watched: Sequence[MarketKey]) -> None:
+        """Keep a column of each market's past, four times a second, of the watched ones first."""
         if now_ns < self._column_due_ns:
             return
         self._column_due_ns = now_ns - now_ns % COLUMN_NS + COLUMN_NS
-        done = set()
-        for engine in self._engines:
-            for symbol, market in engine.kernel.markets.items():
-                if symbol in done or not market.book.synced:
-                    continue
-                done.add(symbol)
-                bid, _, ask, _ = market.best()
-                mid = (bid + ask) / 2 if bid and ask else math.nan
-                history = self._history.setdefault(symbol, DepthHistory(symbol))
-                history.add(
-                    now_ns,
-                    frames.depth_of(engine, symbol),
-                    mid,
-                    market.book.imbalance(20),
-                    merge_trades(self._column_trades.pop(symbol, [])),
-                )
+        kept = list(dict.fromkeys([*watched, *self._history, *self._leaders]))[:MOST_MARKETS]
+        for gone in set(self._history) - set(kept):
+            del self._history[gone]
+        for key in kept:
+            engine = self._leaders.get(key)
+            trades = self._column_trades.pop(key, [])
+            if engine is not None:
+                self._keep_column(key, engine, trades, now_ns)
+        self._column_trades.clear()
+
+    def _keep_column(
+        self, key: MarketKey, engine: AccountEngine, trades: list[TradeDot], now_ns: int
+    ) -> None:
+        market = engine.kernel.markets[Symbol(key[1])]
+        if not market.book.synced:
+            return
+        bid, _, ask, _ = market.best()
+        mid = (bid + ask) / 2 if bid and ask else math.nan
+        depth = frames.depth_of(engine, key[1], COLUMN_LEVELS)
+        history = self._history.setdefault(key, DepthHistory(*key))
+        history.add(now_ns, depth, mid, market.book.imbalance(20), merge_trades(trades))
 
     def _fault(self, error: Exception) -> None:
         """Count a fault in painting and log the first one and every hundredth."""

@@ -14,7 +14,7 @@ from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit, Kill
 from obiterm.core.errors import DataError, UsageError
-from obiterm.core.values import Environment
+from obiterm.core.values import Environment, RunId
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import LatchStore
 from obiterm.host.build import build_engine, make_gateway, make_hub, new_run_id
@@ -22,6 +22,7 @@ from obiterm.host.exchange_child import ExchangeChild, ExchangeGone
 from obiterm.host.lock import only_host_of
 from obiterm.host.publisher import Publisher, measure_loop_lag
 from obiterm.host.service import HostOptions, HostService
+from obiterm.host.slots import AccountSlot
 from obiterm.host.supervision import keep_journal, supervise
 from obiterm.journal.log import Journal
 from obiterm.link.server import LinkServer
@@ -124,15 +125,15 @@ async def _serve(
     handle_signals: bool,
 ) -> HostResult:
     clock = SteadyClock()
-    publisher = Publisher([], clock)
-    engines = await _build_engines(profile, paths, journal, child, publisher, clock)
-    publisher.attach(engines)
-    options = HostOptions(
-        profile=profile.name,
-        on_detach=profile.on_detach,
-        size_presets=_presets(profile, engines[0]),
-    )
-    service = HostService(options, engines, publisher, journal, clock)
+    run = new_run_id()
+    latches = LatchStore(paths.latches / profile.name)
+    slots = [AccountSlot(account, latches, clock) for account in profile.accounts]
+    publisher = Publisher(slots, clock, profile.sizes)
+    engines = await _build_engines(profile, run, latches, journal, child, publisher, clock)
+    for slot, engine in zip(slots, engines, strict=True):
+        slot.take(engine)
+    options = HostOptions(profile=profile.name, run=run, on_detach=profile.on_detach)
+    service = HostService(options, slots, publisher, journal, clock)
     server = LinkServer(paths.socket(profile.name), service)
     await server.start()
     if handle_signals:
@@ -169,14 +170,13 @@ async def _serve(
 
 async def _build_engines(
     profile: Profile,
-    paths: Paths,
+    run: RunId,
+    latches: LatchStore,
     journal: Journal,
     child: ExchangeChild | None,
     publisher: Publisher,
     clock: SteadyClock,
 ) -> list[AccountEngine]:
-    run = new_run_id()
-    latches = LatchStore(paths.latches / profile.name)
     address = child.address if child else None
     engines = []
     for account in profile.accounts:
@@ -196,13 +196,6 @@ async def _build_engines(
             )
         )
     return engines
-
-
-def _presets(profile: Profile, engine: AccountEngine) -> tuple[int, ...]:
-    instrument = next(iter(engine.kernel.setup.instruments.values()))
-    return tuple(max(1, instrument.lots_down(size)) for size in profile.sizes) or (
-        instrument.min_lots,
-    )
 
 
 async def _watch_exchange(

@@ -26,6 +26,7 @@ from obiterm.core.values import NS_PER_S, OrderRole, OrderState, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.host import frames
 from obiterm.host.publisher import Publisher
+from obiterm.host.slots import AccountSlot, engines_of
 from obiterm.journal.log import Journal
 from obiterm.link.messages import (
     PROTOCOL_VERSION,
@@ -33,7 +34,6 @@ from obiterm.link.messages import (
     AskStatus,
     Done,
     Hello,
-    InstrumentInfo,
     LeaseChanged,
     Leave,
     Request,
@@ -52,12 +52,13 @@ _LOOK_AGAIN_S = 0.02
 
 
 class HostOptions(msgspec.Struct, frozen=True):
-    """What a host needs to know beside its engines."""
+    """What a host needs to know beside its accounts."""
 
     profile: str
+    run: str
+    """Id of this run of the host."""
     on_detach: str
     """keep, hold, cancel or flatten (ARCHITECTURE §1)."""
-    size_presets: tuple[int, ...]
 
 
 class HostService:
@@ -66,13 +67,13 @@ class HostService:
     def __init__(
         self,
         options: HostOptions,
-        engines: Sequence[AccountEngine],
+        slots: Sequence[AccountSlot],
         publisher: Publisher,
         journal: Journal,
         clock: Clock,
     ) -> None:
         self._options = options
-        self._engines = list(engines)
+        self._slots = list(slots)
         self._publisher = publisher
         self._journal = journal
         self._clock = clock
@@ -82,11 +83,16 @@ class HostService:
         self.stop_asked = asyncio.Event()
         self.stop_reason = ""
 
+    @property
+    def _engines(self) -> list[AccountEngine]:
+        return engines_of(self._slots)
+
     # -- link ------------------------------------------------------------------------------
 
     def joined(self, viewer: Viewer) -> None:
         """Greet a viewer; the first screen gets the lease."""
-        viewer.watch = Watch(symbol=self._first_symbol())
+        venue, symbol = self._publisher.first_market()
+        viewer.watch = Watch(venue, symbol)
         self._viewers.append(viewer)
         if viewer.role == "screen" and not any(v.has_lease for v in self._viewers):
             viewer.has_lease = True
@@ -181,8 +187,7 @@ class HostService:
         return next((viewer.client for viewer in self._viewers if viewer.has_lease), "")
 
     def _watch(self, viewer: Viewer, message: Watch) -> None:
-        known = {symbol for engine in self._engines for symbol in engine.kernel.markets}
-        if message.symbol in known:
+        if self._publisher.has_market(message.venue, message.symbol):
             viewer.watch = message
             self._publisher.send_history(viewer)
 
@@ -256,7 +261,7 @@ class HostService:
     def status(self) -> Status:
         """Return the host's state for shells."""
         now_ns = self._clock.wall_ns()
-        states = {engine.kernel.state for engine in self._engines}
+        states = {slot.state for slot in self._slots}
         worst = next(
             (s for s in (TradingState.HALTED, TradingState.REDUCING) if s in states),
             TradingState.ACTIVE,
@@ -266,64 +271,40 @@ class HostService:
             profile=self._options.profile,
             uptime_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_S,
             state=worst.value,
-            accounts=[self._account_status(engine, now_ns) for engine in self._engines],
-            panic=frames.panic_pane(self._engines),
+            accounts=[self._account_status(slot, now_ns) for slot in self._slots],
+            panic=frames.panic_pane(self._slots),
         )
 
-    def _account_status(self, engine: AccountEngine, now_ns: int) -> AccountStatus:
+    def _account_status(self, slot: AccountSlot, now_ns: int) -> AccountStatus:
         """Return one account; a fault in its figures still leaves its name and state."""
         try:
-            return frames.account_status(engine, now_ns)
+            return frames.account_status(slot, now_ns)
         except Exception as error:  # task boundary: a shell that asks must get an answer
-            self._publisher.tell(engine.name, f"status: {type(error).__name__}: {error}")
+            self._publisher.tell(slot.name, f"status: {type(error).__name__}: {error}")
             return AccountStatus(
-                name=engine.name,
-                venue=engine.gateway.venue,
-                environment=engine.record.environment,
-                state=engine.kernel.state,
-                rest=engine.gateway.rest_url,
-                open_orders=engine.kernel.desk.live_count,
+                name=slot.name,
+                venue=slot.venue,
+                environment=slot.environment,
+                state=slot.state,
+                rest=slot.rest_url,
+                open_orders=0,
                 positions=[],
                 feed_age_ms=math.nan,
             )
 
     def _welcome(self, viewer: Viewer) -> Welcome:
-        infos = []
-        for engine in self._engines:
-            for symbol, i in engine.kernel.setup.instruments.items():
-                infos.append(
-                    InstrumentInfo(
-                        symbol=symbol,
-                        venue=i.venue,
-                        kind=i.kind,
-                        base=i.base,
-                        quote=i.quote,
-                        tick_size=f"{i.tick_size:f}",
-                        lot_size=f"{i.lot_size:f}",
-                        price_decimals=i.price_decimals,
-                        quantity_decimals=i.quantity_decimals,
-                        min_notional=f"{i.min_notional:f}",
-                        min_lots=i.min_lots,
-                        account=engine.name,
-                    )
-                )
-        record = self._engines[0].record
         return Welcome(
             version=PROTOCOL_VERSION,
             program=__version__,
             host_pid=os.getpid(),
             profile=self._options.profile,
-            environment=record.environment,
-            run_id=record.run,
-            instruments=infos,
-            accounts=[engine.name for engine in self._engines],
+            environment=self._slots[0].environment,
+            run_id=self._options.run,
+            instruments=self._publisher.instruments(),
+            accounts=[slot.name for slot in self._slots],
             has_lease=viewer.has_lease,
-            size_presets=list(self._options.size_presets),
             on_detach=self._options.on_detach,
         )
-
-    def _first_symbol(self) -> str:
-        return next(iter(self._engines[0].kernel.markets))
 
     def _human(self, viewer: Viewer, what: str) -> None:
         self._write(msgspec.msgpack.encode((viewer.client, viewer.role, what)))

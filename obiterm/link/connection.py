@@ -86,7 +86,7 @@ class Viewer:
         self.role = hello.role
         self.client = hello.client
         self.has_lease = False
-        self.watch = Watch(symbol="")
+        self.watch = Watch(venue="", symbol="")
 
     @property
     def wants_frames(self) -> bool:

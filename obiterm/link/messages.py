@@ -5,6 +5,10 @@ Every message is a tagged msgpack map behind a four-byte big-endian length
 wins: a slow reader skips frames) and ``LogLines`` that are ordered and never
 dropped. Prices and sizes are ticks and lots; ``InstrumentInfo`` says how to
 print them. Nothing here carries a secret.
+
+A market is the pair ``(venue, symbol)``: two venues may both have BTCUSDT. ``venue`` is
+the place where it trades as the host names it: the venue's name, with the environment
+behind it where one host trades a venue in several (``bybit demo``).
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from obiterm.core.commands import AnyCommand
 from obiterm.core.effects import Verb
 from obiterm.core.values import Environment, MarketKind, OrderRole, OrderState, Side, TradingState
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 # -- screen to host --------------------------------------------------------------
 
@@ -36,6 +40,7 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
 class Watch(msgspec.Struct, frozen=True, tag=True):
     """Choose what frames show. Empty account = all accounts together."""
 
+    venue: str
     symbol: str
     account: str = ""
 
@@ -67,10 +72,10 @@ ToHost = Hello | Watch | Request | TakeLease | AskStatus | Leave
 
 
 class InstrumentInfo(msgspec.Struct, frozen=True):
-    """How to print and bound one market."""
+    """How to print and bound one market, and who trades it."""
 
-    symbol: str
     venue: str
+    symbol: str
     kind: MarketKind
     base: str
     quote: str
@@ -80,8 +85,10 @@ class InstrumentInfo(msgspec.Struct, frozen=True):
     quantity_decimals: int
     min_notional: str
     min_lots: int
-    account: str
-    """Account that trades it (first one)."""
+    size_presets: list[int]
+    """Order sizes of the profile in lots of this market, for keys and clicks."""
+    accounts: list[str]
+    """Accounts that trade it, in the order of the profile."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True):
@@ -97,14 +104,19 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
     instruments: list[InstrumentInfo]
     accounts: list[str]
     has_lease: bool
-    size_presets: list[int]
-    """Order sizes of the profile in lots, for keys and clicks."""
     on_detach: str
+
+
+class Markets(msgspec.Struct, frozen=True, tag=True):
+    """The instruments of ``Welcome`` anew: an account has been prepared, or lost its venue."""
+
+    instruments: list[InstrumentInfo]
 
 
 class MarketPane(msgspec.Struct, frozen=True):
     """Numbers of the chosen market. A float that is not known is ``nan``."""
 
+    venue: str
     symbol: str
     bid_ticks: int
     bid_lots: int
@@ -133,6 +145,12 @@ class MarketPane(msgspec.Struct, frozen=True):
     stale: bool
     crossed: bool
     synced: bool
+    mark_ticks: int
+    """The venue's mark price of a perpetual; 0 on spot and while it is not known."""
+    funding_rate: float
+    """Fraction of the notional for the coming interval; positive: longs pay."""
+    next_funding_ns: int
+    """Unix time of the next payment; 0 = not known."""
 
 
 class Depth(msgspec.Struct, frozen=True):
@@ -160,6 +178,10 @@ class AccountPane(msgspec.Struct, frozen=True):
     environment: Environment
     state: TradingState
     armed: bool
+    holding: bool
+    """True while HoldFire is in force."""
+    prepared: bool
+    """False until the venue has answered all that trading needs; figures are ``nan`` then."""
     link: str
     """``up``, ``partial`` or ``down``."""
     round_trip_ms: float
@@ -167,13 +189,22 @@ class AccountPane(msgspec.Struct, frozen=True):
     """Balances valued at the last price, in quote."""
     day_pnl_quote: float
     note: str
-    """Why the account is not trading; empty when all is well."""
+    """Why the account is not trading and what to do; empty when all is well."""
+    weight_share: float
+    """Used part of its fullest rate budget, 0 … 1."""
+    clock_offset_ms: float
+    """The venue's clock minus ours."""
+    differences: list[str]
+    """Where the venue's positions are not the sum of our fills, in words."""
+    self_trades_prevented: int
+    """Orders that were not sent because they would have met an own one."""
 
 
 class PositionRow(msgspec.Struct, frozen=True):
     """A position made by our own fills."""
 
     account: str
+    venue: str
     symbol: str
     side: Side
     lots: int
@@ -186,12 +217,17 @@ class PositionRow(msgspec.Struct, frozen=True):
     stop_ticks: int
     """Trigger of the stop that rests at the venue; 0 = unprotected."""
     unprotected_ms: float
+    liquidation_ticks: int
+    """The venue's liquidation price of the whole position; 0 = none or not known."""
+    leverage: float
+    """Notional of the whole position over the account's equity; ``nan`` on spot."""
 
 
 class OrderRow(msgspec.Struct, frozen=True):
     """An order that is not final."""
 
     account: str
+    venue: str
     symbol: str
     client_id: str
     side: Side
@@ -210,6 +246,7 @@ class StrategyCard(msgspec.Struct, frozen=True):
     """What a strategy instance thinks and has done."""
 
     account: str
+    venue: str
     symbol: str
     name: str
     kind: str
@@ -231,8 +268,15 @@ class StrategyCard(msgspec.Struct, frozen=True):
 
 
 class RiskPane(msgspec.Struct, frozen=True):
-    """The risk bar. Shares are 0 … 1."""
+    """The risk bar. Shares are 0 … 1.
 
+    Figures are those of the chosen account, or with all together the sum where they are
+    counts and the worst where they are shares, times and offsets. ``armed`` and
+    ``accounts`` count every account of the host.
+    """
+
+    account: str
+    """Whose figures these are; empty = all accounts."""
     armed: int
     accounts: int
     day_loss_share: float
@@ -240,6 +284,9 @@ class RiskPane(msgspec.Struct, frozen=True):
     orders_open: int
     orders_limit: int
     weight_share: float
+    """Used part of the fullest rate budget."""
+    clock_offset_ms: float
+    """The venue's clock minus ours, the one that is furthest off."""
     rtt_p50_ms: float
     rtt_p99_ms: float
     tick_to_order_p50_us: float
@@ -255,6 +302,8 @@ class RiskPane(msgspec.Struct, frozen=True):
     journal_rows: int
     refusals: int
     """Orders that the risk gate refused."""
+    self_trades_prevented: int
+    """Orders that were not sent because they would have met an own one."""
 
 
 class PanicAccount(msgspec.Struct, frozen=True):
@@ -308,6 +357,8 @@ class LogLine(msgspec.Struct, frozen=True):
     at_ns: int
     account: str
     verb: Verb
+    venue: str
+    """Empty where a line is about no market."""
     symbol: str
     text: str
     side: Side | None = None
@@ -330,8 +381,9 @@ class Column(msgspec.Struct, frozen=True, array_like=True):
 
 
 class History(msgspec.Struct, frozen=True, tag=True):
-    """Past columns of a symbol, oldest first; comes in pieces after ``Welcome`` and ``Watch``."""
+    """Past columns of a market, oldest first; comes in pieces after ``Welcome`` and ``Watch``."""
 
+    venue: str
     symbol: str
     columns: list[Column]
     last: bool
@@ -382,4 +434,4 @@ class Closing(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-ToScreen = Welcome | Frame | LogLines | History | Done | LeaseChanged | Status | Closing
+ToScreen = Welcome | Markets | Frame | LogLines | History | Done | LeaseChanged | Status | Closing
