@@ -47,6 +47,7 @@ from obiterm.engine.latches import Latched, LatchStore, LatchWriter
 from obiterm.engine.listeners import EventListener, Listeners, NoteListener
 from obiterm.engine.panic import PanicPath
 from obiterm.engine.reconciliation import Reconciler
+from obiterm.engine.rows import AccountRows
 from obiterm.journal.log import Journal
 from obiterm.trading.desk import MANUAL, PANIC
 from obiterm.trading.kernel import Kernel
@@ -55,9 +56,9 @@ from obiterm.trading.record import StartRecord, build_setup
 
 _TICK_S = 0.1
 _FAULTS_ALLOWED = 3
+_FIRST = (Latch, Send, Cancel, CancelAll)
+"""What is done before rows and log lines of the rest are written."""
 _ALWAYS_ALLOWED = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
-
-_encode = msgspec.msgpack.Encoder()
 
 
 class _Imposed(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ class AccountEngine:
         instruments = self.kernel.setup.instruments
         self.panic = PanicPath(gateway, instruments, record.run, clock, self)
         self._reconciler = Reconciler(gateway, instruments, clock, self.handle, self._tell)
-        self._journal = journal
+        self._rows = AccountRows(journal, record.account, clock, self._journal_broken)
         self._latches = LatchWriter(latches, record.account, self._latch_failed)
         self._clock = clock
         self._inherited: list[Event] = []
@@ -130,7 +131,7 @@ class AccountEngine:
         """Trade until cancelled. It may be run again after a failure."""
         if not self._is_started:
             self._is_started = True
-            self._write("start", _encode.encode(self.record))
+            self._rows.write("start", self.record)
             for event in self._inherited:
                 self.handle(event)
         try:
@@ -162,12 +163,7 @@ class AccountEngine:
 
     def flush(self) -> None:
         """Write what the journal holds back. A journal that cannot write stops entries."""
-        try:
-            self._journal.commit()
-        except DataError as error:
-            self._journal_broken(error)
-            return
-        if self._journal_trouble:
+        if self._rows.commit() and self._journal_trouble:
             if self.trouble == self._journal_trouble:
                 self.trouble = ""
             self._journal_trouble = ""
@@ -238,7 +234,7 @@ class AccountEngine:
         is_market = isinstance(event, DepthChanged | TopChanged | Traded | DepthSnapshotted)
         self._stepped_from_ns = event.received_ns if is_market else 0
         if self.record.market_events or not (is_market or isinstance(event, Ticked)):
-            self._write("event", _encode.encode((now_ns, event)))
+            self._rows.write("event", (now_ns, event))
         try:
             effects = self.kernel.step(event, now_ns)
         except Exception as error:  # task boundary: a fault in a decision stops this account alone
@@ -252,7 +248,7 @@ class AccountEngine:
         """Tell of what could not be taken; too many faults, or one in a kill, halt the account."""
         self.faults += 1
         text = f"internal fault {self.faults}: {type(error).__name__}: {error}"
-        self._write("fault", _encode.encode((now_ns, text)))
+        self._rows.write("fault", (now_ns, text))
         self._tell(text, Verb.RISK)
         is_kill = isinstance(event, Commanded) and isinstance(event.command, Kill | EmergencyExit)
         self.kernel.last_result = (is_kill, text)
@@ -272,32 +268,31 @@ class AccountEngine:
         if current in (imposed.state, TradingState.HALTED):
             return
         now_ns = self._clock.wall_ns()
-        self._write("state", _encode.encode((now_ns, imposed.state)))
+        self._rows.write("state", (now_ns, imposed.state))
         self._latch(Latch(state=imposed.state, reason=imposed.reason))
         self._perform(self.kernel.force(imposed.state, now_ns), now_ns)
 
     # -- effects --------------------------------------------------------------------------
 
     def _perform(self, effects: list[Effect], now_ns: int) -> None:
-        orders: list[ApprovedOrder] = []
+        """Journal the intents, act at the venue, then the rest: nothing else delays an order.
+
+        The rows stand in the order of ``trading.record.journal_order``.
+        """
+        journaled = self._rows.intents(effects, now_ns)
         for effect in effects:
-            if isinstance(effect, Send):
-                self._write("intent", _encode.encode((now_ns, effect)))
-                orders.append(effect.order)
-            else:
-                self._write("effect", _encode.encode((now_ns, effect)))
-        journaled = True
-        if orders:
-            try:
-                self._journal.commit()
-            except DataError as error:
-                journaled = False
-                self._journal_broken(error)
+            if isinstance(effect, _FIRST):
+                self._do_safely(effect, journaled, now_ns)
+        self._rows.others(effects, now_ns)
         for effect in effects:
-            try:
-                self._do(effect, journaled, now_ns)
-            except Exception as error:  # task boundary: the effects behind it are done all the same
-                self._fault(error, None, now_ns)
+            if not isinstance(effect, _FIRST):
+                self._do_safely(effect, journaled, now_ns)
+
+    def _do_safely(self, effect: Effect, journaled: bool, now_ns: int) -> None:
+        try:
+            self._do(effect, journaled, now_ns)
+        except Exception as error:  # task boundary: the effects behind it are done all the same
+            self._fault(error, None, now_ns)
 
     def _do(self, effect: Effect, journaled: bool, now_ns: int) -> None:
         match effect:
@@ -355,12 +350,6 @@ class AccountEngine:
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _write(self, kind: str, payload: bytes) -> None:
-        try:
-            self._journal.append(self.name, kind, payload, self._clock.wall_ns())
-        except DataError as error:
-            self._journal_broken(error)
-
     def _journal_broken(self, error: DataError) -> None:
         """Stop entries: what cannot be written before it leaves must not leave (T20)."""
         if self._journal_trouble != error.message:
@@ -375,7 +364,7 @@ class AccountEngine:
         )
 
     def _listener_failed(self, text: str) -> None:
-        self._write("fault", _encode.encode((self._clock.wall_ns(), text)))
+        self._rows.write("fault", (self._clock.wall_ns(), text))
         self.trouble = self.trouble or text
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -16,7 +16,7 @@ from obiterm.core.events import Event
 from obiterm.core.values import TradingState
 from obiterm.journal.log import Row, read_rows
 from obiterm.trading.kernel import Kernel
-from obiterm.trading.record import StartRecord, build_setup
+from obiterm.trading.record import StartRecord, build_setup, journal_order
 
 _encode = msgspec.msgpack.Encoder()
 _read_start = msgspec.msgpack.Decoder(StartRecord)
@@ -72,7 +72,8 @@ class _Replica:
         else:
             now_ns, event = _read_event.decode(row.payload)
             effects = self.kernel.step(event, now_ns)
-        self.due.extend(_encode.encode((now_ns, effect)) for effect in effects)
+        due = journal_order(effects)
+        self.due.extend(_encode.encode((now_ns, effect)) for effect in due)
         return ""
 
 

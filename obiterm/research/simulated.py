@@ -51,7 +51,7 @@ from obiterm.exchange.api import (
 from obiterm.journal.log import Journal
 from obiterm.research import translate
 from obiterm.trading.kernel import Kernel
-from obiterm.trading.record import StartRecord, build_setup
+from obiterm.trading.record import StartRecord, build_setup, journal_order
 
 _TICK_NS = 100 * NS_PER_MS
 _GROUP_ROWS = 32
@@ -176,7 +176,7 @@ class SimulatedRun:
         if not effects:
             return
         sends = False
-        for effect in effects:
+        for effect in journal_order(effects):
             is_send = isinstance(effect, Send)
             sends = sends or is_send
             kind = "intent" if is_send else "effect"

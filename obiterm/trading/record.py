@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from obiterm.core.effects import Effect, Send
 from obiterm.core.instruments import Instrument
 from obiterm.core.limits import RiskLimits
 from obiterm.core.values import AccountId, Environment, RunId, Symbol, TradingState
@@ -80,3 +81,8 @@ def encode_limits(limits: RiskLimits) -> dict[str, object]:
     """Return limits as plain JSON values."""
     plain: dict[str, object] = limits.model_dump(mode="json")
     return plain
+
+
+def journal_order(effects: list[Effect]) -> list[Effect]:
+    """Return the effects of one step as their rows stand: intents before orders leave, then all."""
+    return sorted(effects, key=lambda effect: not isinstance(effect, Send))
