@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from enum import Enum
 
 from obiterm.core.events import DepthChanged, DepthSnapshotted, Level
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import MarketKind
 from obiterm.market.ladder import Ladder
 
 
@@ -26,7 +28,8 @@ class SequenceRule(Enum):
     """How a venue numbers its depth messages."""
 
     BINANCE_SPOT = "binance-spot"
-    """binance.md §8.1: ``U <= local + 1 <= u``; sizes are absolute, so an overlap is harmless."""
+    """binance.md §8.1: ``U <= local + 1 <= u``; sizes are absolute, so an overlap is harmless.
+    Backpack numbers the same way (backpack.md §9)."""
     BINANCE_FUTURES = "binance-futures"
     """binance.md §11.2: a message holds all that changed after ``pu``, the last id of the one
     before; numbers between ``pu`` and ``U`` belong to other markets. So it continues the book
@@ -35,6 +38,21 @@ class SequenceRule(Enum):
     BYBIT = "bybit"
     """bybit.md §8.1: snapshots come in the stream, each replaces the book whatever its number;
     changes then count up by one. A number that falls is no old news but a restart unseen."""
+
+    @classmethod
+    def of(cls, instrument: Instrument) -> SequenceRule:
+        """Return how the venue of ``instrument`` numbers its depth messages.
+
+        Raises ``ValueError`` for a venue that nobody has said it of: a wrong rule would show
+        a book with holes as whole.
+        """
+        rule = _RULES.get((instrument.venue, instrument.kind))
+        if rule is None:
+            raise ValueError(
+                f"{instrument.symbol}: no sequence rule for {instrument.kind.value} "
+                f"of venue {instrument.venue!r}"
+            )
+        return rule
 
     @property
     def snapshots_in_stream(self) -> bool:
@@ -55,6 +73,17 @@ class SequenceRule(Enum):
         if event.first_id > local_id + 1:
             return Applied.GAP
         return Applied.APPLIED
+
+
+_RULES = {
+    ("binance", MarketKind.SPOT): SequenceRule.BINANCE_SPOT,
+    ("binance", MarketKind.PERP): SequenceRule.BINANCE_FUTURES,
+    ("binance-futures", MarketKind.PERP): SequenceRule.BINANCE_FUTURES,
+    ("bybit", MarketKind.SPOT): SequenceRule.BYBIT,
+    ("bybit", MarketKind.PERP): SequenceRule.BYBIT,
+    ("backpack", MarketKind.SPOT): SequenceRule.BINANCE_SPOT,
+    ("backpack", MarketKind.PERP): SequenceRule.BINANCE_SPOT,
+}
 
 
 class Book:
@@ -103,6 +132,11 @@ class Book:
         self.best_bid_lots = 0
         self.best_ask_ticks = 0
         self.best_ask_lots = 0
+
+    @property
+    def snapshots_in_stream(self) -> bool:
+        """True where a snapshot comes by the stream, unasked, whenever it begins."""
+        return self._rule.snapshots_in_stream
 
     @property
     def crossed(self) -> bool:

@@ -16,7 +16,7 @@ from obiterm.core.events import (
 )
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_S, Symbol
-from obiterm.market.book import Applied, Book
+from obiterm.market.book import Applied, Book, SequenceRule
 from obiterm.market.candles import Atr, CandleBuilder
 from obiterm.market.signals import FlowImbalance
 
@@ -67,7 +67,7 @@ class MarketState:
         self.symbol = symbol
         self.instrument = instrument
         self.obi_levels = obi_levels
-        self.book = Book()
+        self.book = Book(SequenceRule.of(instrument))
         self.candles = CandleBuilder(symbol, _CANDLE_S)
         self.atr = Atr(_ATR_PERIOD)
         self.flow = FlowImbalance(_FLOW_WINDOW_NS)

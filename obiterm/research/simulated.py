@@ -32,6 +32,7 @@ from obiterm.core.events import (
     DepthChanged,
     Event,
     FeedChanged,
+    FundingChanged,
     OrderNotFound,
     OrderRefused,
     Ticked,
@@ -42,8 +43,10 @@ from obiterm.core.latency import LatencyWindow
 from obiterm.core.values import NS_PER_MS, Symbol
 from obiterm.exchange.api import (
     BalanceUpdate,
+    FundingPayment,
     OrderUpdate,
     Output,
+    PositionUpdate,
     Refusal,
     VenueCore,
     Verbatim,
@@ -61,6 +64,8 @@ SNAPSHOT_LATENCY_NS = 20 * NS_PER_MS
 
 MarketReader = Callable[[Verbatim, int], Iterable[Event]]
 """Reads a recorded message as the venue's session would."""
+
+_PRIVATE = OrderUpdate | BalanceUpdate | PositionUpdate | FundingPayment
 
 _encode = msgspec.msgpack.Encoder()
 
@@ -146,7 +151,7 @@ class SimulatedRun:
 
     def _take_outputs(self, now_ns: int) -> None:
         for output in self._venue.drain():
-            if isinstance(output, OrderUpdate | BalanceUpdate):
+            if isinstance(output, _PRIVATE):
                 if _account_of(output) == self._account:
                     self._deliver(output, now_ns + ORDER_LATENCY_NS)
             elif isinstance(output, Verbatim) and self._read is not None:
@@ -154,12 +159,17 @@ class SimulatedRun:
                 for event in self._read(output, now_ns):
                     self._step(event, now_ns)
             else:
-                event_or_none = translate.market_event(output, now_ns)
+                event_or_none = translate.market_event(self._venue, output, now_ns)
                 if event_or_none is not None:
                     self._began = time.perf_counter()
                     self._step(event_or_none, now_ns)
 
     def _deliver(self, output: Output, at_ns: int) -> None:
+        if isinstance(output, BalanceUpdate):
+            assets = [asset for asset, _, _ in output.balances]
+            told = translate.balances(self._venue, self._account, assets)
+            output = msgspec.structs.replace(output, balances=told)
+
         def act(now_ns: int) -> None:
             for event in translate.account_events(output, now_ns):
                 self._step(event, now_ns)
@@ -169,7 +179,7 @@ class SimulatedRun:
     # -- deciding and doing ----------------------------------------------------------------------
 
     def _step(self, event: Event, now_ns: int) -> None:
-        is_market = isinstance(event, DepthChanged | TopChanged | Traded)
+        is_market = isinstance(event, DepthChanged | TopChanged | Traded | FundingChanged)
         if self._record.market_events or not (is_market or isinstance(event, Ticked)):
             self._write("event", _encode.encode((now_ns, event)), now_ns)
         effects = self.kernel.step(event, now_ns)
@@ -212,14 +222,18 @@ class SimulatedRun:
 
     def _reconcile(self, now_ns: int) -> None:
         """Tell the venue's whole word; fills are told as they happen, so none is missing."""
-        balances = self._venue.balances(self._account)
         self._answer(
             AccountReconciled(
-                balances=[(asset, free, locked) for asset, (free, locked) in balances.items()],
+                balances=translate.balances(self._venue, self._account),
                 open_orders=[
                     translate.live_order(order) for order in self._venue.open_orders(self._account)
                 ],
                 received_ns=now_ns + ORDER_LATENCY_NS,
+                positions=[
+                    translate.position(held, held.updated_ns, now_ns + ORDER_LATENCY_NS)
+                    for held in self._venue.positions(self._account)
+                    if held.lots
+                ],
             )
         )
 
@@ -230,7 +244,8 @@ class SimulatedRun:
         intent = effect.order.intent
         self.orders_sent.append(intent.client_id)
         try:
-            self._venue.place(self._account, translate.new_order(intent), now_ns)
+            market = self._venue.markets[intent.symbol]
+            self._venue.place(self._account, translate.new_order(intent, market), now_ns)
         except Refusal as refusal:
             self._answer(
                 OrderRefused(
@@ -279,5 +294,9 @@ class SimulatedRun:
             self._journal.commit()
 
 
-def _account_of(output: OrderUpdate | BalanceUpdate) -> str:
-    return output.order.account if isinstance(output, OrderUpdate) else output.account
+def _account_of(output: OrderUpdate | BalanceUpdate | PositionUpdate | FundingPayment) -> str:
+    if isinstance(output, OrderUpdate):
+        return output.order.account
+    if isinstance(output, PositionUpdate):
+        return output.position.account
+    return output.account

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+
 from obiterm.core.events import (
     AccountEvent,
     BalanceChanged,
@@ -9,7 +12,10 @@ from obiterm.core.events import (
     DepthSnapshotted,
     Event,
     Filled,
+    FundingChanged,
+    FundingPaid,
     OrderReported,
+    PositionReported,
     TopChanged,
     Traded,
 )
@@ -17,7 +23,6 @@ from obiterm.core.instruments import Instrument
 from obiterm.core.orders import LiveOrder, OrderIntent
 from obiterm.core.values import (
     ClientOrderId,
-    MarketKind,
     OrderKind,
     OrderState,
     Symbol,
@@ -27,12 +32,16 @@ from obiterm.core.values import (
 from obiterm.exchange.api import (
     BalanceUpdate,
     DepthDelta,
+    FundingPayment,
     Kind,
     MarketSpec,
+    MarkPrice,
     NewOrder,
     Order,
     OrderUpdate,
     Output,
+    Position,
+    PositionUpdate,
     PublicTrade,
     Status,
     Stp,
@@ -62,7 +71,7 @@ def instrument_of(spec: MarketSpec, venue: str) -> Instrument:
     return Instrument(
         venue=venue,
         symbol=Symbol(spec.symbol),
-        kind=MarketKind.SPOT,
+        kind=spec.kind,
         base=spec.base,
         quote=spec.quote,
         tick_size=spec.tick_size,
@@ -76,10 +85,14 @@ def instrument_of(spec: MarketSpec, venue: str) -> Instrument:
         max_open_orders=spec.max_open_orders,
         maker_fee=spec.maker_fee,
         taker_fee=spec.taker_fee,
+        settle=spec.settle,
+        max_leverage=spec.max_leverage,
+        maintenance_margin=spec.maintenance_margin,
+        funding_interval_s=spec.funding_interval_s if spec.is_perpetual else 0,
     )
 
 
-def new_order(intent: OrderIntent) -> NewOrder:
+def new_order(intent: OrderIntent, market: MarketSpec) -> NewOrder:
     """Return an intent as the exchange takes it."""
     if intent.kind is OrderKind.STOP_MARKET:
         kind = Kind.STOP_MARKET
@@ -98,6 +111,7 @@ def new_order(intent: OrderIntent) -> NewOrder:
         trigger_ticks=intent.trigger_ticks,
         tif=tif,
         stp=Stp.EXPIRE_TAKER,
+        reduce_only=intent.reduce_only and market.is_perpetual,
     )
 
 
@@ -136,12 +150,60 @@ def live_order(order: Order) -> LiveOrder:
     )
 
 
+def position(held: Position, at_ns: int, now_ns: int) -> PositionReported:
+    """Return a position as the exchange knows it at ``at_ns``; hedge legs keep their name."""
+    leg = held.side.value
+    return PositionReported(
+        symbol=Symbol(held.symbol),
+        lots=held.lots,
+        entry_price=held.entry,
+        mark_price=held.mark,
+        liquidation_price=held.liquidation_price,
+        unrealised_quote=held.unrealised,
+        event_ns=at_ns,
+        received_ns=now_ns,
+        leg="" if leg == "BOTH" else leg,
+    )
+
+
+def balances(
+    venue: VenueCore, account: str, assets: Iterable[str] = ()
+) -> list[tuple[str, Decimal, Decimal]]:
+    """Return ``(asset, free, locked)`` of ``assets``, by default of all.
+
+    What margin binds of a settle asset is locked.
+    """
+    settles = {spec.settle for spec in venue.markets.values() if spec.is_perpetual}
+    held = venue.balances(account)
+    told: list[tuple[str, Decimal, Decimal]] = []
+    for asset in assets or held:
+        free, locked = held.get(asset, (Decimal(0), Decimal(0)))
+        if asset in settles:
+            collateral = venue.collateral(account, asset)
+            free, locked = collateral.available, collateral.wallet - collateral.available
+        told.append((asset, free, locked))
+    return told
+
+
 def account_events(output: Output, now_ns: int) -> list[AccountEvent]:
     """Return what an account learns from one output; a fill comes before its order's state."""
     if isinstance(output, BalanceUpdate):
         return [
             BalanceChanged(asset, free, locked, output.time_ns, now_ns)
             for asset, free, locked in output.balances
+        ]
+    if isinstance(output, PositionUpdate):
+        return [position(output.position, output.time_ns, now_ns)]
+    if isinstance(output, FundingPayment):
+        return [
+            FundingPaid(
+                symbol=Symbol(output.symbol),
+                payment_id=str(output.payment_id),
+                amount=output.amount,
+                asset=output.asset,
+                event_ns=output.time_ns,
+                received_ns=now_ns,
+            )
         ]
     if not isinstance(output, OrderUpdate):
         return []
@@ -168,9 +230,19 @@ def account_events(output: Output, now_ns: int) -> list[AccountEvent]:
     return events
 
 
-def market_event(output: Output, now_ns: int) -> Event | None:
+def market_event(venue: VenueCore, output: Output, now_ns: int) -> Event | None:
     """Return a public output of the order-flow market as an event."""
     match output:
+        case MarkPrice():
+            tick_size = venue.markets[output.symbol].tick_size
+            return FundingChanged(
+                symbol=Symbol(output.symbol),
+                mark_ticks=int((output.mark / tick_size).to_integral_value(ROUND_HALF_UP)),
+                rate=output.rate,
+                next_funding_ns=output.next_funding_ns,
+                event_ns=output.time_ns,
+                received_ns=now_ns,
+            )
         case DepthDelta():
             return DepthChanged(
                 symbol=Symbol(output.symbol),
@@ -180,6 +252,7 @@ def market_event(output: Output, now_ns: int) -> Event | None:
                 asks=output.asks,
                 event_ns=output.time_ns,
                 received_ns=now_ns,
+                previous_id=output.first_id - 1,
             )
         case Top():
             return TopChanged(

@@ -7,7 +7,7 @@ stepping a fresh kernel through a journal's events gives the same effects byte f
 
 from __future__ import annotations
 
-from obiterm.core.effects import Effect, Latch, Note, Reconcile, Resync, Verb
+from obiterm.core.effects import Effect, Latch, Note, Reconcile, Verb
 from obiterm.core.events import (
     AccountReconciled,
     BalanceChanged,
@@ -20,6 +20,7 @@ from obiterm.core.events import (
     Event,
     FeedChanged,
     Filled,
+    FundingChanged,
     OrderNotFound,
     OrderOutcomeLost,
     OrderRefused,
@@ -29,7 +30,6 @@ from obiterm.core.events import (
     Traded,
 )
 from obiterm.core.values import (
-    NS_PER_MS,
     NS_PER_S,
     OrderRole,
     OrderState,
@@ -38,6 +38,7 @@ from obiterm.core.values import (
 )
 from obiterm.market.book import Applied
 from obiterm.market.state import MarketState
+from obiterm.trading.book_sync import BookSync
 from obiterm.trading.booking import book_fill
 from obiterm.trading.day_loss import DayLoss
 from obiterm.trading.desk import RESTING, Desk
@@ -47,10 +48,6 @@ from obiterm.trading.order_states import TrackedOrder
 from obiterm.trading.runner import Runner
 from obiterm.trading.setup import AccountSetup
 
-_RESYNC_AGAIN_NS = 2 * NS_PER_S
-"""A snapshot that did not come is asked for again after this time."""
-_RESYNC_OLD_NS = 250 * NS_PER_MS
-"""After one that was older than the changes that wait, the venue gets this time."""
 _RECONCILE_EVERY_NS = 30 * NS_PER_S
 """The venue's word is fetched at least this often (binance.md §16)."""
 
@@ -68,7 +65,7 @@ class Kernel:
         desk: our orders.
         gate: what decides whether an order may leave; holds state, balances, positions.
         runners: the strategy instances.
-        feeds: stream name to whether it is up.
+        feeds: stream name to whether it is up; ``market`` only when every market is.
         in_sight: whether strategies may act.
         last_result: outcome of the last ``Commanded`` event, for whoever asked.
     """
@@ -94,7 +91,7 @@ class Kernel:
         self._runners_of: dict[Symbol, list[Runner]] = {symbol: [] for symbol in self.markets}
         for runner in self.runners:
             self._runners_of[runner.symbol].append(runner)
-        self._resync_ns: dict[Symbol, int] = {}
+        self._books = BookSync(self.markets)
         self._tradable: dict[Symbol, bool] = dict.fromkeys(self.markets, False)
         self._reconciled_ns = 0
 
@@ -112,7 +109,7 @@ class Kernel:
                 return self._on_depth(event, now_ns)
             case TopChanged():
                 return self._on_top(event, now_ns)
-            case Traded() | CandleClosed():
+            case Traded() | CandleClosed() | FundingChanged():
                 self.markets[event.symbol].apply(event)
                 return []
             case Ticked():
@@ -138,27 +135,10 @@ class Kernel:
     def _on_depth(self, event: DepthChanged | DepthSnapshotted, now_ns: int) -> list[Effect]:
         market = self.markets[event.symbol]
         outcome = market.apply(event)
-        asked_ns = self._resync_ns.get(event.symbol, -_RESYNC_AGAIN_NS)
-        if outcome is Applied.GAP:
-            if isinstance(event, DepthSnapshotted) and now_ns - asked_ns < _RESYNC_OLD_NS:
-                self._resync_ns[event.symbol] = asked_ns + _RESYNC_OLD_NS - _RESYNC_AGAIN_NS
-                return []  # the next change asks
-            return self._ask_snapshot(event.symbol, "gap in update ids", now_ns)
-        if outcome is Applied.BUFFERED:
-            if now_ns - asked_ns >= _RESYNC_AGAIN_NS:
-                return self._ask_snapshot(event.symbol, "no snapshot yet", now_ns)
-            return []
-        if outcome is Applied.IGNORED:
-            return []
-        return self._decide(event.symbol, now_ns)
-
-    def _ask_snapshot(self, symbol: Symbol, reason: str, now_ns: int) -> list[Effect]:
-        self._resync_ns[symbol] = now_ns
-        return [
-            Note(verb=Verb.GAP, symbol=symbol, text=f"book: {reason}", at_ns=now_ns),
-            Resync(symbol=symbol, reason=reason),
-            *self._decide(symbol, now_ns),
-        ]
+        if outcome is Applied.APPLIED:
+            return self._decide(event.symbol, now_ns)
+        asked = self._books.judge(event, outcome, now_ns) if outcome is not None else []
+        return asked + self._decide(event.symbol, now_ns) if asked else []
 
     def _on_top(self, event: TopChanged, now_ns: int) -> list[Effect]:
         market = self.markets[event.symbol]
@@ -172,17 +152,12 @@ class Kernel:
     def _on_feed(self, event: FeedChanged, now_ns: int) -> list[Effect]:
         self.feeds[event.stream] = event.up
         text = f"{event.stream} {'up' if event.up else 'down'}: {event.text}".rstrip(": ")
-        effects: list[Effect] = [
-            Note(
-                verb=Verb.INFO if event.up else Verb.GAP, symbol=Symbol(""), text=text, at_ns=now_ns
-            )
-        ]
+        only = event.symbols[0] if len(event.symbols) == 1 < len(self.markets) else Symbol("")
+        verb = Verb.INFO if event.up else Verb.GAP
+        effects: list[Effect] = [Note(verb=verb, symbol=only, text=text, at_ns=now_ns)]
         if event.stream == "market":
-            for symbol, market in self.markets.items():
-                market.reset()
-                if event.up:
-                    self._resync_ns[symbol] = now_ns
-                    effects.append(Resync(symbol=symbol, reason="connected"))
+            effects += self._books.reset(event, now_ns)
+            self.feeds["market"] = self._books.all_up
         elif event.stream == "account":
             self.in_sight = False
             if event.up:
@@ -333,6 +308,7 @@ class Kernel:
                 text = f"feed silent or book not in order for {symbol}: entries withdrawn"
                 effects.append(Note(verb=Verb.GAP, symbol=symbol, text=text, at_ns=now_ns))
             self._tradable[symbol] = tradable
+            effects += self._books.missing(symbol, now_ns)
         return effects + self._decide_all(now_ns)
 
     # -- deciding -----------------------------------------------------------------------
