@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ObitermError, RetryLater
+from obiterm.core.errors import RetryLater
 from obiterm.core.events import (
-    CancelRefused,
     Event,
     Filled,
-    OrderNotFound,
-    OrderOutcomeLost,
     OrderRefused,
     OrderReported,
     PositionReported,
@@ -24,7 +21,6 @@ from obiterm.core.values import (
     NS_PER_MS,
     NS_PER_S,
     ClientOrderId,
-    OrderKind,
     OrderRole,
     Side,
     Symbol,
@@ -34,10 +30,10 @@ from obiterm.engine.binance.rest import BinanceRest
 from obiterm.engine.binance.source import BinanceSource
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.engine.shared.closing import panic_close
+from obiterm.engine.shared.rest_orders import RestOrders
+from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.ws import Socket, SocketOptions
-from obiterm.trading.desk import PANIC
-from obiterm.trading.questions import ANSWER_AGE_NS
-from obiterm.trading.risk import approve_panic_close
 from obiterm.venues.binance.signing import Credentials
 from obiterm.venues.binance.user_session import UserSession
 
@@ -74,8 +70,8 @@ class BinanceGateway:
         self._emit: Emit = _nowhere
         self._asked_ns: dict[int, int] = {}
         self._trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._placing: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
+        self._orders = RestOrders(self._rest, clock, self._tasks, self._told)
 
     # -- life --------------------------------------------------------------------------------
 
@@ -103,9 +99,7 @@ class BinanceGateway:
                 )
                 group.create_task(self._maintain(user))
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.stop()
             await self._rest.close()
 
     async def _maintain(self, user: UserSession) -> None:
@@ -128,9 +122,7 @@ class BinanceGateway:
     def _on_user(self, data: bytes, received_ns: int) -> None:
         user = self._session()
         for event in user.receive(data, received_ns):
-            if isinstance(event, OrderReported):
-                self._rest.client_ids[event.venue_id] = event.client_id
-            self._emit(event)
+            self._told(event)
         for frame in user.to_send():
             self._write(frame)
         for answer in user.take_answers():
@@ -162,7 +154,7 @@ class BinanceGateway:
             self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
             return
         if not self._user_socket.is_up:
-            self._placing.add(self._spawn(self._rest_place(order)))
+            self._orders.place(order)
             return
         user = self._session()
         frame = user.place(order, self._rest.venue_ms(), self._clock.monotonic_ns())
@@ -170,20 +162,15 @@ class BinanceGateway:
         self._write(frame)
 
     def drop_unsent(self) -> None:
-        """Give up orders that still wait for a connection (T4).
-
-        Of one that was just written the connection is cut: the venue may have got it, so it
-        is asked about like any other.
-        """
-        for task in self._placing:
-            task.cancel()
+        """Give up orders that still wait for a connection (T4)."""
+        self._orders.drop_unsent()
 
     def cancel(
         self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
     ) -> None:
         """Write a cancel: on the account socket, else by REST."""
         if not self._user_socket.is_up:
-            self._spawn(self._rest_cancel(symbol, client_id, venue_id))
+            self._orders.cancel(symbol, client_id, venue_id)
             return
         user = self._session()
         frame = user.cancel(
@@ -194,7 +181,7 @@ class BinanceGateway:
 
     def query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
         """Ask about an order by REST: the socket may be what is broken."""
-        self._spawn(self._rest_query(symbol, client_id))
+        self._orders.query(symbol, client_id)
 
     def _write(self, frame: bytes) -> None:
         try:
@@ -206,49 +193,11 @@ class BinanceGateway:
     def _refuse(self, intent: OrderIntent, text: str) -> None:
         self._emit(OrderRefused(intent.symbol, intent.client_id, "", text, self._clock.wall_ns()))
 
-    async def _rest_place(self, order: ApprovedOrder) -> None:
-        """Place by REST. Only what certainly was not written counts as refused."""
-        intent = order.intent
-        try:
-            events = await self._rest.place(order)
-        except RetryLater as error:
-            self._refuse(intent, f"not sent: {error}")
-            return
-        except (ObitermError, asyncio.CancelledError) as error:
-            text = str(error) or "given up while it was sent"
-            now_ns = self._clock.wall_ns()
-            self._emit(OrderOutcomeLost(intent.symbol, intent.client_id, text, now_ns))
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            return
-        self._emit_all(events)
-
-    async def _rest_cancel(
-        self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
-    ) -> None:
-        try:
-            events = await self._rest.cancel(symbol, client_id, venue_id)
-        except ObitermError as error:
-            self._emit(CancelRefused(symbol, client_id, "", str(error), self._clock.wall_ns()))
-            return
-        self._emit_all(events)
-
-    async def _rest_query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
-        """Ask by REST. An old "no such order" says nothing: the order may have come since."""
-        asked_ns = self._clock.monotonic_ns()
-        try:
-            events = await self._rest.query(symbol, client_id)
-        except ObitermError:
-            return  # the kernel asks again while the answer is due
-        if self._clock.monotonic_ns() - asked_ns > ANSWER_AGE_NS:
-            events = [event for event in events if not isinstance(event, OrderNotFound)]
-        self._emit_all(events)
-
-    def _emit_all(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, OrderReported):
-                self._rest.client_ids[event.venue_id] = event.client_id
-            self._emit(event)
+    def _told(self, event: Event) -> None:
+        """Emit what the venue said of the account, and remember whose its orders are."""
+        if isinstance(event, OrderReported):
+            self._rest.client_ids[event.venue_id] = event.client_id
+        self._emit(event)
 
     # -- reconciliation ------------------------------------------------------------------------
 
@@ -290,32 +239,15 @@ class BinanceGateway:
         self, symbol: Symbol, side: Side, lots: int, client_id: ClientOrderId
     ) -> int:
         """Send a reducing market order by REST; emit its fills and return the lots filled."""
-        intent = OrderIntent(
-            client_id=client_id,
-            symbol=symbol,
-            side=side,
-            kind=OrderKind.MARKET,
-            lots=lots,
-            role=OrderRole.PANIC,
-            owner=PANIC,
-            tag="panic",
-            reduce_only=True,
-        )
-        approved = approve_panic_close(intent, self._clock.wall_ns())
-        events = await self._rest.place_or_raise(approved)
-        self._emit_all(events)
+        order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
+        events = await self._rest.place_or_raise(order)
+        for event in events:
+            self._told(event)
         return sum(event.filled_lots for event in events if isinstance(event, OrderReported))
 
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         """Ask about one order and wait; ``None`` when the venue does not have it."""
-        events = await self._rest.query(symbol, client_id)
-        self._emit_all(events)
-        for event in events:
-            if isinstance(event, OrderReported):
-                return event
-            if isinstance(event, OrderNotFound):
-                return None
-        raise RetryLater("query", f"the venue did not say what became of {client_id}")
+        return await self._orders.find(symbol, client_id)
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""
@@ -325,16 +257,6 @@ class BinanceGateway:
             weight_share=self._rest.budget.used_share("REQUEST_WEIGHT", self._clock.wall_ns()),
             round_trips_ms=tuple(self._trips_ms),
         )
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._placing.discard(task)
 
 
 def _nowhere(event: Event) -> None:

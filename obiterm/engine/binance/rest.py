@@ -13,7 +13,8 @@ from obiterm.core.events import Event, Filled, OrderReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
-from obiterm.engine.binance.source import BinanceSource, send_within
+from obiterm.engine.binance.source import BinanceSource
+from obiterm.engine.binance.wire import send_within
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import NO_TRADE, Prepared
 from obiterm.net.http import HttpPool
@@ -40,7 +41,7 @@ class BinanceRest:
         self, source: BinanceSource, feed: SharedFeed, credentials: Credentials, clock: Clock
     ) -> None:
         self.client_ids: dict[VenueOrderId, ClientOrderId] = {}
-        self.budget = Budget(shared=source.budget.shared)
+        self.budget = Budget(shared=source.budget.shared, ban=source.budget.ban)
         self.requests = RestRequests(credentials)
         self.codec = RestCodec({})
         self.instruments: dict[Symbol, Instrument] = {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import RetryLater, UsageError
+from obiterm.core.errors import UsageError
 from obiterm.core.events import DepthSnapshotted, FeedChanged
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
+from obiterm.core.values import NS_PER_MS, Symbol
+from obiterm.engine.binance.wire import send_within
 from obiterm.engine.gateway import Emit
+from obiterm.engine.shared.clock import quickest_offset
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
 from obiterm.net.ws import Socket, SocketOptions
@@ -20,7 +22,6 @@ from obiterm.venues.binance.market_session import MarketSession
 from obiterm.venues.binance.requests import HttpRequest, RestRequests
 from obiterm.venues.binance.rest_codec import RestCodec, check, server_time
 
-_CLOCK_SAMPLES = 3
 _SNAPSHOT_LEVELS = 1000
 _SILENCE_S = 10.0
 _PING_S = 4.0
@@ -60,16 +61,13 @@ class BinanceSource:
 
     async def measure_clock(self) -> tuple[int, int]:
         """Measure the venue's clock; return ``(offset, round trip)`` of the quickest sample, ns."""
-        best = (0, 2**62)
-        for _ in range(_CLOCK_SAMPLES):
-            before = self._clock.wall_ns()
-            reply = await self._get(self._requests.server_time())
-            after = self._clock.wall_ns()
-            offset = server_time(reply.body) * NS_PER_MS - (before + after) // 2
-            if after - before < best[1]:
-                best = (offset, after - before)
+        best = await quickest_offset(self._ask_time, self._clock)
         self.offset_ns = best[0]
         return best
+
+    async def _ask_time(self) -> int:
+        reply = await self._get(self._requests.server_time())
+        return server_time(reply.body) * NS_PER_MS
 
     async def listing(self, symbols: Iterable[Symbol]) -> dict[Symbol, Instrument]:
         """Return the instruments of ``symbols``; those that are not known yet are read."""
@@ -149,29 +147,3 @@ class BinanceSource:
     async def close(self) -> None:
         """Close the connections."""
         self._pool.close()
-
-
-async def send_within(
-    pool: HttpPool,
-    budget: Budget,
-    request: HttpRequest,
-    venue_ns: Callable[[], int],
-    *,
-    urgent: bool = False,
-) -> HttpReply:
-    """Send a request within the venue's limits; cancels and exits are never kept back (T44).
-
-    Raises ``RetryLater`` instead of sending when the limits do not allow it.
-    """
-    now_ns = venue_ns()
-    wait_ns = budget.may_send(request.weight, request.is_order, urgent, now_ns)
-    if wait_ns and not urgent:
-        raise RetryLater(
-            "limit",
-            f"the venue's limits allow no more for {wait_ns / NS_PER_S:.1f} s",
-            retry_after_ms=wait_ns // NS_PER_MS,
-        )
-    budget.sent(request.weight, request.is_order, now_ns)
-    reply = await pool.request(request.method, request.target, request.headers, request.body)
-    budget.take_headers(reply.headers, venue_ns(), reply.status)
-    return reply

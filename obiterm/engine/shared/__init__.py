@@ -1,0 +1,1 @@
+"""What the gateways of several venues do alike."""
