@@ -41,6 +41,8 @@ _ASIDE: int = 2 ** (_ROLE_SHIFT - 1)
 _ASIDE_STEPS = 64
 _ROLES = "estxmp"
 """Letters of the roles in text ids; a letter's place, from 1, is its code."""
+PROBE: int = MARK << _MARK_SHIFT | 7 << _ROLE_SHIFT
+"""A number that no order carries: our mark with a role that does not exist."""
 _FORM = re.compile(rf"ob-([a-z0-9]+)-([0-9]+)([{_ROLES}])-[A-Za-z0-9]*-[A-Za-z0-9]*")
 _KEPT = 50_000
 

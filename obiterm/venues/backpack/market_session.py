@@ -80,19 +80,27 @@ class MarketSession:
         self.must_reconnect = ""
         self.ignored = 0
         self._readers: dict[bytes, Reader] = {}
-        for symbol, instrument in instruments.items():
-            scale = Scale(instrument)
-            self._read(f"{depth}.{symbol}", depth_reader(symbol, scale))
-            self._read(f"bookTicker.{symbol}", top_reader(symbol, scale))
-            self._read(f"trade.{symbol}", trade_reader(symbol, scale))
-            if instrument.kind is MarketKind.PERP:
-                self._read(f"markPrice.{symbol}", mark_reader(instrument))
-            for interval in intervals:
-                reader = candle_reader(instrument, INTERVALS[interval])
-                self._read(f"kline.{interval}.{symbol}", reader)
+        self._names: dict[Symbol, list[str]] = {}
+        self._depth = depth
+        self._intervals = tuple(intervals)
+        for instrument in instruments.values():
+            self.add(instrument)
 
-    def _read(self, name: str, reader: Reader) -> None:
-        self._readers[name.encode()] = reader
+    def add(self, instrument: Instrument) -> None:
+        """Read one more market; ``subscribe`` tells an open connection of it."""
+        symbol, scale = instrument.symbol, Scale(instrument)
+        readers = {
+            f"{self._depth}.{symbol}": depth_reader(symbol, scale),
+            f"bookTicker.{symbol}": top_reader(symbol, scale),
+            f"trade.{symbol}": trade_reader(symbol, scale),
+        }
+        if instrument.kind is MarketKind.PERP:
+            readers[f"markPrice.{symbol}"] = mark_reader(instrument)
+        for interval in self._intervals:
+            reader = candle_reader(instrument, INTERVALS[interval])
+            readers[f"kline.{interval}.{symbol}"] = reader
+        self._names[symbol] = list(readers)
+        self._readers |= {name.encode(): reader for name, reader in readers.items()}
 
     def subscriptions(self) -> list[str]:
         """Return the names of the streams that this session reads."""
@@ -105,6 +113,15 @@ class MarketSession:
     def opening_frames(self) -> list[bytes]:
         """Return what to send on every new connection; the venue confirms nothing (§8.1)."""
         return subscribe_frames(self.subscriptions())
+
+    def subscribe(self, symbol: Symbol) -> list[bytes]:
+        """Return what to send for one market on a connection that is open."""
+        return subscribe_frames(self._names[symbol])
+
+    def renew(self, symbol: Symbol) -> list[bytes]:
+        """Return what to send to begin one market's streams anew: one has fallen silent."""
+        names = self._names[symbol]
+        return [*subscribe_frames(names, _farewell), *subscribe_frames(names)]
 
     def receive(self, data: bytes | str, received_ns: int) -> list[MarketEvent]:
         """Turn one frame into events.
@@ -148,6 +165,10 @@ def subscribe_frames(
 
 def _subscription(names: Sequence[str]) -> dict[str, object]:
     return {"method": "SUBSCRIBE", "params": list(names)}
+
+
+def _farewell(names: Sequence[str]) -> dict[str, object]:
+    return {"method": "UNSUBSCRIBE", "params": list(names)}
 
 
 def _apply(reader: Reader, name: bytes, data: bytes, received_ns: int) -> list[MarketEvent]:

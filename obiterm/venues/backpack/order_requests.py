@@ -13,7 +13,7 @@ from obiterm.core.errors import UsageError
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import ClientOrderId, Symbol, VenueOrderId
-from obiterm.venues.backpack.client_ids import ClientIds
+from obiterm.venues.backpack.client_ids import PROBE, ClientIds
 from obiterm.venues.backpack.order_fields import (
     NO_EXTRAS,
     OrderExtras,
@@ -88,6 +88,15 @@ class OrderRequests:
     ) -> HttpRequest:
         """Cancel one order, by the venue's id when it is known."""
         params = self._which(symbol, client_id, venue_id)
+        return self._signer.send("DELETE", _ORDER, "orderCancel", params, now_ms)
+
+    def probe(self, symbol: Symbol, now_ms: int) -> HttpRequest:
+        """Cancel an order that cannot be: the refusal tells whether the key may trade.
+
+        A key that may answers 404 ``RESOURCE_NOT_FOUND``; nothing else shows the right to
+        trade before the first order.
+        """
+        params: dict[str, Value] = {"symbol": symbol, "clientId": PROBE}
         return self._signer.send("DELETE", _ORDER, "orderCancel", params, now_ms)
 
     def cancel_all(

@@ -219,7 +219,7 @@ class AccountRequests:
 
     def fills(
         self,
-        symbol: Symbol,
+        symbol: Symbol | None,
         now_ms: int,
         *,
         from_ms: int | None = None,
@@ -230,7 +230,10 @@ class AccountRequests:
         newest_first: bool = True,
         user_only: bool = False,
     ) -> HttpRequest:
-        """Ask for own fills; those of the system (liquidations …) too unless ``user_only``."""
+        """Ask for own fills, of all markets without a symbol.
+
+        Those of the system (liquidations …) come too unless ``user_only``.
+        """
         params = _page(symbol, limit, offset, newest_first)
         if from_ms is not None:
             params["from"] = from_ms

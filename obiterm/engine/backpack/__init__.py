@@ -1,0 +1,1 @@
+"""Backpack, spot and perpetuals."""
