@@ -12,6 +12,7 @@ from obiterm.core.values import MarketKind, Symbol
 from obiterm.venues.backpack.holdings import SETTLE
 from obiterm.venues.backpack.messages import MarginFunction, MarketRow, Text, decoder, read
 from obiterm.venues.common.scale import amount
+from obiterm.venues.common.sift import sift
 
 VENUE = "backpack"
 """Name of this venue in instruments and on the screen."""
@@ -59,6 +60,8 @@ class Listing(msgspec.Struct, frozen=True):
     markets: dict[Symbol, Market]
     others: dict[Symbol, str]
     """Markets of kinds that we do not trade, with their kind."""
+    damaged: dict[str, str] = {}
+    """Markets that could not be read, with the reason."""
 
     @property
     def instruments(self) -> dict[Symbol, Instrument]:
@@ -67,7 +70,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 def markets(body: bytes) -> Listing:
-    """Read all markets; raises ``DataError`` for a damaged body or filter."""
+    """Read all markets; raises ``DataError`` for a damaged body, or when none is readable."""
     return _listing(read(_read_markets, body, "markets"))
 
 
@@ -77,21 +80,18 @@ def market(body: bytes) -> Listing:
 
 
 def _listing(rows: list[MarketRow]) -> Listing:
-    known: dict[Symbol, Market] = {}
-    others: dict[Symbol, str] = {}
-    for told in rows:
-        kind = _KINDS.get(told.market_type)
-        if kind is None:
-            others[Symbol(told.symbol)] = told.market_type
-        else:
-            known[Symbol(told.symbol)] = _market(told, kind)
-    return Listing(known, others)
+    ours = [told for told in rows if told.market_type in _KINDS]
+    known, damaged = sift(ours, lambda told: told.symbol, _market)
+    others = {
+        Symbol(told.symbol): told.market_type for told in rows if told.market_type not in _KINDS
+    }
+    return Listing({market.instrument.symbol: market for market in known}, others, damaged)
 
 
-def _market(told: MarketRow, kind: MarketKind) -> Market:
+def _market(told: MarketRow) -> Market:
     price = told.filters.price
     return Market(
-        instrument=_instrument(told, kind),
+        instrument=_instrument(told, _KINDS[told.market_type]),
         status=told.order_book_state,
         visible=told.visible,
         lowest_price_ratio=_ratio(told, price.min_multiplier, "minMultiplier"),

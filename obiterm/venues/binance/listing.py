@@ -10,6 +10,7 @@ from obiterm.core.instruments import Instrument
 from obiterm.core.values import MarketKind, Symbol
 from obiterm.venues.binance.messages import ExchangeInfo, RateLimit, SymbolFilter, SymbolInfo, read
 from obiterm.venues.binance.scale import amount
+from obiterm.venues.common.sift import sift
 
 VENUE = "binance"
 """Name of this venue in instruments and on the screen."""
@@ -44,6 +45,8 @@ class Listing(msgspec.Struct, frozen=True):
 
     markets: dict[Symbol, Market]
     rate_limits: list[RateLimit]
+    damaged: dict[str, str] = {}
+    """Markets that could not be read, with the reason."""
 
     @property
     def instruments(self) -> dict[Symbol, Instrument]:
@@ -57,10 +60,11 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 def exchange_info(body: bytes) -> Listing:
-    """Read exchangeInfo; raises ``DataError`` for a damaged body or filter."""
+    """Read exchangeInfo; raises ``DataError`` for a damaged body, or when no market is readable."""
     info = read(_read_info, body, "exchangeInfo")
-    markets = {Symbol(told.symbol): _market(told) for told in info.symbols}
-    return Listing(markets, info.rate_limits)
+    markets, damaged = sift(info.symbols, lambda told: told.symbol, _market)
+    by_symbol = {market.instrument.symbol: market for market in markets}
+    return Listing(by_symbol, info.rate_limits, damaged)
 
 
 def _market(told: SymbolInfo) -> Market:

@@ -16,6 +16,7 @@ from obiterm.venues.bybit.reference import Fees
 from obiterm.venues.bybit.reference_messages import MarketPage, MarketRow, RiskPage
 from obiterm.venues.bybit.symbols import Category, symbol_of
 from obiterm.venues.common.scale import amount
+from obiterm.venues.common.sift import sift
 
 VENUE = "bybit"
 """Name of this venue in instruments and on the screen."""
@@ -65,6 +66,8 @@ class Listing(msgspec.Struct, frozen=True):
 
     markets: dict[Symbol, Market]
     cursor: str = ""
+    damaged: dict[str, str] = {}
+    """Markets that could not be read, with the reason."""
 
     @property
     def instruments(self) -> dict[Symbol, Instrument]:
@@ -73,7 +76,8 @@ class Listing(msgspec.Struct, frozen=True):
 
     def joined(self, other: Listing) -> Listing:
         """Return both pages as one, with the other's cursor; categories do not clash."""
-        return Listing({**self.markets, **other.markets}, other.cursor)
+        damaged = {**self.damaged, **other.damaged}
+        return Listing({**self.markets, **other.markets}, other.cursor, damaged)
 
 
 _read_page = lenient(MarketPage)
@@ -83,13 +87,18 @@ _read_risk = lenient(RiskPage)
 def instruments_info(category: Category, status: int, body: bytes) -> Listing:
     """Read a page of markets; raises the venue's refusal, ``DataError`` for a damaged one.
 
+    A page is damaged when none of its markets is readable.
     Dated futures and markets with a dot in their name are left out.
     """
     page = read(_read_page, result_of(status, body, "instruments-info"), "instruments-info")
     rows = page.rows or []
-    markets = [_market(category, row) for row in rows if _is_wanted(category, row)]
+    wanted = [row for row in rows if _is_wanted(category, row)]
+    markets, damaged = sift(
+        wanted, lambda row: symbol_of(category, row.symbol), lambda row: _market(category, row)
+    )
     cursor = (page.next_page_cursor or "") if rows else ""
-    return Listing({market.instrument.symbol: market for market in markets}, cursor)
+    by_symbol = {market.instrument.symbol: market for market in markets}
+    return Listing(by_symbol, cursor, damaged)
 
 
 def maintenance_margins(status: int, body: bytes) -> dict[Symbol, Decimal]:

@@ -13,6 +13,7 @@ from obiterm.venues.common.scale import (
     near_ticks,
     plain,
 )
+from obiterm.venues.common.sift import sift
 
 __all__ = [
     "EXACT_UNITS",
@@ -31,4 +32,5 @@ __all__ = [
     "narrowed",
     "near_ticks",
     "plain",
+    "sift",
 ]

@@ -96,6 +96,14 @@ def test_filters_become_an_instrument() -> None:
     assert instrument.max_open_orders == 150
 
 
+def test_a_market_that_cannot_be_read_closes_no_other() -> None:
+    filters = [{"filterType": "LOT_SIZE", "stepSize": "x"}]
+    symbols = [{**ETHBTC, "symbol": "NEWBTC", "filters": filters}, ETHBTC]
+    listing = exchange_info(json.dumps({"symbols": symbols}).encode())
+    assert list(listing.markets) == [ETH]
+    assert listing.damaged == {"NEWBTC": "NEWBTC stepSize = 'x' is not a number"}
+
+
 def test_a_filter_of_zero_is_off() -> None:
     filters = [
         {"filterType": "PRICE_FILTER", "minPrice": "0", "maxPrice": "0", "tickSize": "0"},

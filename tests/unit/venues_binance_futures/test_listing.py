@@ -161,6 +161,14 @@ def test_a_market_without_a_grid_is_refused() -> None:
         exchange_info(b"{}")
 
 
+def test_a_market_that_cannot_be_read_closes_no_other() -> None:
+    """A filter that is named otherwise one day must not take the venue away."""
+    unheard = [{**each, "filterType": "PRICE_FILTER_2027"} for each in market()["filters"][:1]]
+    told = exchange_info(listing(market(symbol="NEWUSDT", filters=unheard), market()))
+    assert list(told.markets) == ["BLZUSDT-PERP"]
+    assert told.damaged == {"NEWUSDT": "NEWUSDT has no tickSize or no stepSize"}
+
+
 def test_leverage_funding_and_fees_complete_it() -> None:
     row = {
         "symbol": "BTCUSDT", "notionalCoef": 1.50,

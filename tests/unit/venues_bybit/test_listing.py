@@ -156,6 +156,16 @@ def test_a_market_without_a_grid_is_damaged(tick: str | None) -> None:
         linear({**LINEAR_ROW, "priceFilter": {"tickSize": tick}})
 
 
+def test_a_market_that_cannot_be_read_closes_no_other() -> None:
+    damaged = {**LINEAR_ROW, "symbol": "NEWUSDT", "priceFilter": {}}
+    page = answer({"list": [damaged, LINEAR_ROW]})
+    told = instruments_info(Category.LINEAR, 200, page)
+    assert list(told.markets) == ["BTCUSDT"]
+    assert list(told.damaged) == ["NEWUSDT"]
+    assert "tickSize" in told.damaged["NEWUSDT"]
+    assert told.joined(told).damaged == told.damaged
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [

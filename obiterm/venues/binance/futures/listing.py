@@ -23,6 +23,7 @@ from obiterm.venues.binance.futures.messages import (
 from obiterm.venues.binance.futures.symbols import symbol_of
 from obiterm.venues.binance.messages import RateLimit, read
 from obiterm.venues.common.scale import amount, decimal
+from obiterm.venues.common.sift import sift
 
 VENUE = "binance-futures"
 PERPETUAL = "PERPETUAL"
@@ -91,6 +92,8 @@ class Listing(msgspec.Struct, frozen=True):
     rate_limits: list[RateLimit]
     skipped: dict[str, str]
     """The venue's names of contracts that are no perpetuals of ours, with their type."""
+    damaged: dict[str, str] = {}
+    """Markets that could not be read, with the reason."""
 
     @property
     def instruments(self) -> dict[Symbol, Instrument]:
@@ -107,22 +110,20 @@ class FundingTerms(msgspec.Struct, frozen=True):
 
 
 def exchange_info(body: bytes, *, with_tradifi: bool = False) -> Listing:
-    """Read exchangeInfo; raises ``DataError`` for a damaged body or filter.
+    """Read exchangeInfo; raises ``DataError`` for a damaged body, or when no market is readable.
 
     Contracts with an end date are left out, and so are perpetuals on traditional assets
     unless ``with_tradifi``.
     """
     info = read(_read_info, body, "exchangeInfo")
     wanted = {PERPETUAL, TRADIFI} if with_tradifi else {PERPETUAL}
-    markets: dict[Symbol, Market] = {}
-    skipped: dict[str, str] = {}
-    for told in info.symbols:
-        if told.contract_type in wanted:
-            market = _market(told)
-            markets[market.instrument.symbol] = market
-        else:
-            skipped[told.symbol] = told.contract_type
-    return Listing(markets, info.rate_limits, skipped)
+    ours = [told for told in info.symbols if told.contract_type in wanted]
+    markets, damaged = sift(ours, lambda told: told.symbol, _market)
+    by_symbol = {market.instrument.symbol: market for market in markets}
+    skipped = {
+        told.symbol: told.contract_type for told in info.symbols if told.contract_type not in wanted
+    }
+    return Listing(by_symbol, info.rate_limits, skipped, damaged)
 
 
 def leverage_brackets(body: bytes) -> dict[Symbol, tuple[Decimal, Decimal]]:
