@@ -18,6 +18,7 @@ from obiterm.core.values import (
     ClientOrderId,
     OrderKind,
     OrderState,
+    RefusalKind,
     Side,
     Symbol,
     VenueOrderId,
@@ -111,6 +112,8 @@ class OrderReported(msgspec.Struct, frozen=True, tag=True):
     """The venue's code or reason for a refusal or an expiry."""
     text: str = ""
     """The venue's words."""
+    refusal: RefusalKind = RefusalKind.ORDER
+    """Why, when it was refused or expired unfilled."""
 
 
 class Filled(msgspec.Struct, frozen=True, tag=True):
@@ -136,8 +139,10 @@ class OrderRefused(msgspec.Struct, frozen=True, tag=True):
     symbol: Symbol
     client_id: ClientOrderId
     code: str
+    """The venue's code; empty when we kept the order back ourselves."""
     text: str
     received_ns: int
+    refusal: RefusalKind = RefusalKind.ORDER
 
 
 class OrderOutcomeLost(msgspec.Struct, frozen=True, tag=True):

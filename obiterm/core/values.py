@@ -104,6 +104,21 @@ _FINAL = frozenset(
 )
 
 
+class RefusalKind(Enum):
+    """What a refused order was refused for, as far as it matters for what to do next."""
+
+    ORDER = "order"
+    """Something about this order or this account; the words say what."""
+    WOULD_TAKE = "would_take"
+    """A post-only order whose price had gone: the next one needs another price."""
+    TOO_SMALL = "too_small"
+    """Size or value is outside of what the market takes."""
+    LATER = "later"
+    """Nothing is wrong with the order: the venue is busy, or our rate or clock is off."""
+    SELF_TRADE = "self_trade"
+    """It would have met an order of our own; it did not leave (R15)."""
+
+
 class TradingState(Enum):
     """What an account may do (SPEC §6). Latched on disk."""
 

@@ -130,6 +130,7 @@ class Desk:
             filled_lots=event.filled_lots,
             code=event.code,
             text=event.text,
+            refusal=event.refusal,
         )
         self._fills.told(client_id, order.filled_lots, now_ns)
         overtaken = event.state in RESTING and order.state is OrderState.CANCELLING
@@ -170,7 +171,9 @@ class Desk:
         order = self._live.get(event.client_id)
         if order is None or order.venue_id is not None:
             return []  # the venue has shown the order: the refusal is of another copy of it
-        order.advance(OrderState.REJECTED, now_ns, code=event.code, text=event.text)
+        order.advance(
+            OrderState.REJECTED, now_ns, code=event.code, text=event.text, refusal=event.refusal
+        )
         self._retire(event.client_id)
         return [self._note(order, Verb.REJECT, f"{event.text} {event.code}".strip(), now_ns)]
 

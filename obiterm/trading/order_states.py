@@ -11,7 +11,13 @@ from enum import Enum
 
 from obiterm.core.errors import DataError
 from obiterm.core.orders import OrderIntent
-from obiterm.core.values import NS_PER_S, ClientOrderId, OrderState, VenueOrderId
+from obiterm.core.values import (
+    NS_PER_S,
+    ClientOrderId,
+    OrderState,
+    RefusalKind,
+    VenueOrderId,
+)
 
 CANCEL_ANSWER_NS = NS_PER_S
 """An order that is told to rest this long after its cancel left was not cancelled; a report
@@ -86,6 +92,7 @@ class TrackedOrder:
         cancel_sent_ns: when its last cancel left; 0 if none did.
         code: the venue's code of its end, if it gave one.
         text: the venue's words.
+        refusal: why it was refused, if it was.
     """
 
     __slots__ = (
@@ -93,6 +100,7 @@ class TrackedOrder:
         "code",
         "filled_lots",
         "intent",
+        "refusal",
         "sent_ns",
         "state",
         "text",
@@ -110,6 +118,7 @@ class TrackedOrder:
         self.cancel_sent_ns = 0
         self.code = ""
         self.text = ""
+        self.refusal = RefusalKind.ORDER
 
     def __repr__(self) -> str:
         return (
@@ -136,6 +145,7 @@ class TrackedOrder:
         filled_lots: int | None = None,
         code: str = "",
         text: str = "",
+        refusal: RefusalKind = RefusalKind.ORDER,
     ) -> bool:
         """Take news of the order; return False when it was old and nothing changed.
 
@@ -157,6 +167,7 @@ class TrackedOrder:
             self.state = following
             self.code = code or self.code
             self.text = text or self.text
+            self.refusal = refusal
         if self.state is OrderState.OPEN and self.filled_lots:
             self.state = OrderState.PARTIAL
         if following is OrderState.CANCELLING and not self.state.is_final:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+from obiterm.core.values import RefusalKind
 
 
 class Verdict(Enum):
@@ -80,10 +81,12 @@ _BY_STATUS = {
     429: Verdict.RETRY,
 }
 
+_HTTP_BAD = 400
+_SELF_TRADE = "SelfTradePrevention"
 _BY_EXPIRY = {
     "PostOnlyTaker": "a maker's price would have taken: re-price",
     "PostOnlyMode": "the market takes only post-only orders",
-    "SelfTradePrevention": "it would have met an own order",
+    _SELF_TRADE: "it would have met an own order",
     "PriceOutOfBounds": "the price band stopped the rest: read the position and try again",
     "PriceImpact": "the impact band stopped the rest: read the position and try again",
     "SlippageToleranceExceeded": "the slippage limit stopped the rest",
@@ -153,6 +156,22 @@ def too_small(code: str, msg: str) -> bool:
     if code in ("INVALID_QUANTITY", "InvalidQuantity"):
         return True
     return code == BAD_REQUEST and any(word in msg.lower() for word in _TOO_LONG_WORDS)
+
+
+def refusal_kind(http_status: int, code: str, msg: str) -> RefusalKind:
+    """Say what a refused or expired order was refused for (§4, §7.4)."""
+    if classify(http_status, code, msg) is Verdict.RETRY:
+        return RefusalKind.LATER
+    if would_take(code, msg):
+        return RefusalKind.WOULD_TAKE
+    return RefusalKind.TOO_SMALL if too_small(code, msg) else RefusalKind.ORDER
+
+
+def expiry_kind(reason: str) -> RefusalKind:
+    """Say why the engine let an order expire, as far as it matters for what to do next."""
+    if reason == _SELF_TRADE:
+        return RefusalKind.SELF_TRADE
+    return refusal_kind(_HTTP_BAD, reason, "")
 
 
 def explain_expiry(reason: str) -> str:

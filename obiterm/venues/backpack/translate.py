@@ -27,12 +27,19 @@ from obiterm.core.values import (
     ClientOrderId,
     OrderKind,
     OrderState,
+    RefusalKind,
     Side,
     Symbol,
     VenueOrderId,
 )
 from obiterm.venues.backpack.client_ids import LIMIT, ClientIds
-from obiterm.venues.backpack.errors import Verdict, classify, explain_expiry
+from obiterm.venues.backpack.errors import (
+    Verdict,
+    classify,
+    expiry_kind,
+    explain_expiry,
+    refusal_kind,
+)
 from obiterm.venues.backpack.messages import FillRow, Id, OrderRow, OrderUpdate, Text
 from obiterm.venues.backpack.times import moment_ns
 from obiterm.venues.common.scale import decimal, exact_lots, lots_down, near_ticks
@@ -64,6 +71,11 @@ class Failure(msgspec.Struct, frozen=True):
     def verdict(self) -> Verdict:
         """What the failure means."""
         return classify(self.status, self.code, self.msg)
+
+    @property
+    def refusal(self) -> RefusalKind:
+        """Why an order was refused by it."""
+        return refusal_kind(self.status, self.code, self.msg)
 
     @property
     def shown_code(self) -> str:
@@ -113,6 +125,7 @@ class Translator:
             received_ns=received_ns,
             code=reason or (row.status if row.status == _TRIGGER_FAILED else ""),
             text=explain_expiry(reason),
+            refusal=expiry_kind(reason),
         )
 
     def live_orders(self, rows: list[OrderRow]) -> list[LiveOrder]:
@@ -171,6 +184,7 @@ class Translator:
                 received_ns=received_ns,
                 code=_TRIGGER_FAILED if failed else reason,
                 text=explain_expiry(reason) or system or "",
+                refusal=expiry_kind(reason),
             )
         )
         return events
@@ -251,7 +265,9 @@ def place_failed(
     """Return what a failed placement means: refused, or nobody knows."""
     if failure.verdict is Verdict.UNKNOWN:
         return OrderOutcomeLost(symbol, client_id, failure.words, received_ns)
-    return OrderRefused(symbol, client_id, failure.shown_code, failure.msg, received_ns)
+    return OrderRefused(
+        symbol, client_id, failure.shown_code, failure.msg, received_ns, failure.refusal
+    )
 
 
 def cancel_failed(

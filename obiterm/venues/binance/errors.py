@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+from obiterm.core.values import RefusalKind
 
 
 class Verdict(Enum):
@@ -55,6 +56,10 @@ _BY_STATUS = {
 
 _DUPLICATE = "duplicate order sent"
 
+_WOULD_TAKE = "immediately match"
+_SIZE_FILTERS = ("NOTIONAL", "LOT_SIZE")
+_FILTER_CODE = -1013
+
 
 def classify(http_status: int, code: int, msg: str) -> Verdict:
     """Say what a failed request means; status 0 stands for no answer at all.
@@ -72,6 +77,20 @@ def classify(http_status: int, code: int, msg: str) -> Verdict:
     if _DUPLICATE in msg.lower():
         return Verdict.UNKNOWN
     return Verdict.REFUSE
+
+
+def refusal_kind(http_status: int, code: int, msg: str) -> RefusalKind:
+    """Say what a refused order was refused for (binance.md §6.1, §6.4).
+
+    Spot has one code for most refusals and one for all filters: the words tell them apart.
+    """
+    if classify(http_status, code, msg) is Verdict.RETRY:
+        return RefusalKind.LATER
+    if _WOULD_TAKE in msg.lower():
+        return RefusalKind.WOULD_TAKE
+    if code == _FILTER_CODE and msg.rstrip(".").endswith(_SIZE_FILTERS):
+        return RefusalKind.TOO_SMALL
+    return RefusalKind.ORDER
 
 
 def as_error(

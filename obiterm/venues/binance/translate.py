@@ -28,11 +28,12 @@ from obiterm.core.values import (
     ClientOrderId,
     OrderKind,
     OrderState,
+    RefusalKind,
     Side,
     Symbol,
     VenueOrderId,
 )
-from obiterm.venues.binance.errors import NO_SUCH_ORDER, Verdict, classify
+from obiterm.venues.binance.errors import NO_SUCH_ORDER, Verdict, classify, refusal_kind
 from obiterm.venues.binance.messages import (
     AccountPosition,
     Balance,
@@ -63,6 +64,7 @@ _KINDS = {
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 
 _NO_TRADE = "0"
+_MET_OWN = "EXPIRED_IN_MATCH"
 
 
 class Translator:
@@ -112,6 +114,7 @@ class Translator:
                 event_ns=event_ns,
                 received_ns=received_ns,
                 code=reply.expiry_reason,
+                refusal=_refusal_of(reply.status),
             )
         )
         return events
@@ -159,6 +162,7 @@ class Translator:
                 event_ns=event_ns,
                 received_ns=received_ns,
                 code=refused or report.expiry_reason,
+                refusal=_refusal_of(report.status),
             )
         )
         return events
@@ -264,6 +268,11 @@ class Failure(msgspec.Struct, frozen=True):
         return classify(self.status, self.code, self.msg)
 
     @property
+    def refusal(self) -> RefusalKind:
+        """Why an order was refused by it."""
+        return refusal_kind(self.status, self.code, self.msg)
+
+    @property
     def shown_code(self) -> str:
         """The venue's code, else the HTTP status, as text."""
         return str(self.code or self.status or "")
@@ -276,7 +285,9 @@ def place_failed(
     if failure.verdict is Verdict.UNKNOWN:
         words = f"{failure.shown_code} {failure.msg}".strip()
         return OrderOutcomeLost(symbol, client_id, words, received_ns)
-    return OrderRefused(symbol, client_id, failure.shown_code, failure.msg, received_ns)
+    return OrderRefused(
+        symbol, client_id, failure.shown_code, failure.msg, received_ns, failure.refusal
+    )
 
 
 def cancel_failed(
@@ -294,6 +305,11 @@ def query_failed(
         return OrderNotFound(symbol, client_id, received_ns)
     words = f"query: {failure.shown_code} {failure.msg}".strip()
     return OrderOutcomeLost(symbol, client_id, words, received_ns)
+
+
+def _refusal_of(status: str) -> RefusalKind:
+    """Tell an order that the venue ended because it met one of our own (§6.4)."""
+    return RefusalKind.SELF_TRADE if status == _MET_OWN else RefusalKind.ORDER
 
 
 def _side(text: str) -> Side:

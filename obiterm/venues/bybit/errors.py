@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+from obiterm.core.values import RefusalKind
 
 
 class Verdict(Enum):
@@ -48,6 +49,10 @@ NO_FUNDS = frozenset(
     {110004, 110006, 110007, 110012, 110044, 110045, 110051, 110052, 170033, 170131}
 )
 """Balance or margin does not cover the order."""
+WOULD_TAKE = "EC_PostOnlyWillTakeLiquidity"
+"""Reason of a maker's order that ended because its price would have taken."""
+POST_ONLY_REFUSED = frozenset({170217, 170218})
+"""The same as a code: only makers are taken, or the maker's price would take."""
 PRICE_OUTSIDE = frozenset(
     {
         30208, 30209, 110003, 110120, 110121, 170132, 170133, 170192, 170193, 170194, 170217,
@@ -106,6 +111,15 @@ def classify(http_status: int, code: int, msg: str) -> Verdict:
     if http_status == _HTTP_FORBIDDEN:
         return Verdict.STOP if _is_banned_country(msg) else Verdict.RETRY
     return _BY_STATUS.get(http_status, Verdict.REFUSE)
+
+
+def refusal_kind(http_status: int, code: int, msg: str) -> RefusalKind:
+    """Say what a refused order was refused for (§12)."""
+    if classify(http_status, code, msg) is Verdict.RETRY:
+        return RefusalKind.LATER
+    if code in POST_ONLY_REFUSED:
+        return RefusalKind.WOULD_TAKE
+    return RefusalKind.TOO_SMALL if code in TOO_SMALL else RefusalKind.ORDER
 
 
 def is_address_limit(http_status: int, msg: str) -> bool:

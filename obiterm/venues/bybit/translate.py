@@ -29,11 +29,12 @@ from obiterm.core.values import (
     MarketKind,
     OrderKind,
     OrderState,
+    RefusalKind,
     Side,
     Symbol,
     VenueOrderId,
 )
-from obiterm.venues.bybit.errors import Verdict, classify, hint_for
+from obiterm.venues.bybit.errors import WOULD_TAKE, Verdict, classify, hint_for, refusal_kind
 from obiterm.venues.bybit.known_orders import KnownOrders
 from obiterm.venues.bybit.messages import ExecutionRow, OrderRow, Text
 from obiterm.venues.bybit.symbols import known_category, symbol_of
@@ -56,10 +57,14 @@ _STATES = {
 }
 """A state that is not here is UNKNOWN: the venue adds values, the kernel asks."""
 
-_WOULD_TAKE = "EC_PostOnlyWillTakeLiquidity"
 _NO_FILL = frozenset({"EC_NoImmediateQtyToFill", "EC_CancelForNoFullFill"})
 _NO_REASON = frozenset({"", "UNKNOWN", "EC_NoError", "EC_PerCancelRequest"})
 _BY_SELF = "CancelBySmp"
+_REFUSALS = {
+    WOULD_TAKE: RefusalKind.WOULD_TAKE,
+    _BY_SELF: RefusalKind.SELF_TRADE,
+    "EC_BySelfMatch": RefusalKind.SELF_TRADE,
+}
 _OWN_CANCEL = frozenset({"", "UNKNOWN", "CancelByUser"})
 
 FUNDING = "Funding"
@@ -119,6 +124,7 @@ class Translator:
             event_ns=time_ns(row.updated_time or row.created_time),
             received_ns=received_ns,
             code=code,
+            refusal=_REFUSALS.get(code, RefusalKind.ORDER),
         )
 
     def live_orders(self, rows: Iterable[OrderRow], category: Text) -> list[LiveOrder]:
@@ -198,6 +204,11 @@ class Failure(msgspec.Struct, frozen=True):
         return classify(self.status, self.code, self.msg)
 
     @property
+    def refusal(self) -> RefusalKind:
+        """Why an order was refused by it."""
+        return refusal_kind(self.status, self.code, self.msg)
+
+    @property
     def shown_code(self) -> str:
         """The venue's code, else the HTTP status, as text."""
         return str(self.code or self.status or "")
@@ -215,7 +226,9 @@ def place_failed(
     if failure.verdict is Verdict.UNKNOWN:
         words = f"{failure.shown_code} {failure.msg}".strip()
         return OrderOutcomeLost(symbol, client_id, words, received_ns)
-    return OrderRefused(symbol, client_id, failure.shown_code, failure.msg, received_ns)
+    return OrderRefused(
+        symbol, client_id, failure.shown_code, failure.msg, received_ns, failure.refusal
+    )
 
 
 def cancel_failed(
@@ -277,7 +290,7 @@ def _end(row: OrderRow) -> tuple[OrderState, str]:
             return OrderState.EXPIRED, cause
         if reason in _NO_FILL:
             return OrderState.EXPIRED, reason
-        if reason == _WOULD_TAKE and is_empty:
+        if reason == WOULD_TAKE and is_empty:
             return OrderState.REJECTED, reason
     return state, code if state.is_final else ""
 

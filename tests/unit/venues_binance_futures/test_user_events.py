@@ -105,12 +105,18 @@ def test_a_fill_comes_before_the_state(user: UserSession) -> None:
     ],
 )
 def test_states(user: UserSession, status: str, state: OrderState) -> None:
-    assert user.receive(order_event(x="ADDED_TOO", X=status), AT) == [reported(state)]
+    [event] = user.receive(order_event(x="ADDED_TOO", X=status), AT)
+    met_own = status == "EXPIRED_IN_MATCH"
+    refusal = RefusalKind.SELF_TRADE if met_own else RefusalKind.ORDER
+    assert event == reported(state, refusal=refusal)
 
 
 def test_an_expiry_tells_its_reason(user: UserSession) -> None:
     [event] = user.receive(order_event(x="EXPIRED", X="EXPIRED", er="1"), AT)
-    assert event == reported(OrderState.EXPIRED, code="1", text="self-trade prevented")
+    words = "self-trade prevented"
+    assert event == reported(
+        OrderState.EXPIRED, code="1", text=words, refusal=RefusalKind.SELF_TRADE
+    )
     [event] = user.receive(order_event(x="EXPIRED", X="EXPIRED", er=99), AT)
     assert event == reported(OrderState.EXPIRED, code="99")
 
@@ -118,7 +124,9 @@ def test_an_expiry_tells_its_reason(user: UserSession) -> None:
 def test_a_post_only_order_that_would_take_ends_with_the_reason(user: UserSession) -> None:
     [event] = user.receive(order_event(x="EXPIRED", X="EXPIRED", f="GTX"), AT)
     words = "post-only order would have taken"
-    assert event == reported(OrderState.EXPIRED, code="GTX", text=words)
+    assert event == reported(
+        OrderState.EXPIRED, code="GTX", text=words, refusal=RefusalKind.WOULD_TAKE
+    )
 
 
 def test_numbers_may_come_as_text(user: UserSession) -> None:

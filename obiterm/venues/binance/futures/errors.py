@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+from obiterm.core.values import RefusalKind
 from obiterm.venues.binance import translate as spot
 from obiterm.venues.binance.errors import CLOCK_CODE, Verdict
 from obiterm.venues.binance.messages import ErrorBody
@@ -33,6 +34,9 @@ MODE_CODES = frozenset({-4061, -4062})
 ALREADY_SO = frozenset({-4046, -4059, -4171})
 """Margin type, position mode or asset mode is what was asked for: a success."""
 USE_ALGO = -4120
+POST_ONLY_REFUSED = -5022
+WRONG_SIZE = frozenset({-4003, -4004, -4005, -4164})
+"""Quantity or value is outside of what the market takes."""
 CLOSED_FOR_ENTRIES = frozenset({-4087, -4088, -4400, -4401})
 """The account or symbol takes reducing orders only, or none: stop entries."""
 DUPLICATE_ID = frozenset({-4116, -20132})
@@ -98,6 +102,15 @@ def classify(http_status: int, code: int, msg: str) -> Verdict:
     return Verdict.UNKNOWN if http_status >= 500 else Verdict.REFUSE
 
 
+def refusal_kind(http_status: int, code: int, msg: str) -> RefusalKind:
+    """Say what a refused order was refused for (binance.md §13)."""
+    if classify(http_status, code, msg) is Verdict.RETRY:
+        return RefusalKind.LATER
+    if code == POST_ONLY_REFUSED:
+        return RefusalKind.WOULD_TAKE
+    return RefusalKind.TOO_SMALL if code in WRONG_SIZE else RefusalKind.ORDER
+
+
 class Failure(spot.Failure, frozen=True):
     """A failed request: HTTP status (0 = no answer), the venue's code and words."""
 
@@ -105,6 +118,11 @@ class Failure(spot.Failure, frozen=True):
     def verdict(self) -> Verdict:
         """What the failure means on futures."""
         return classify(self.status, self.code, self.msg)
+
+    @property
+    def refusal(self) -> RefusalKind:
+        """Why an order was refused by it."""
+        return refusal_kind(self.status, self.code, self.msg)
 
 
 def as_error(

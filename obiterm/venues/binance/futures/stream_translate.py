@@ -18,6 +18,7 @@ from obiterm.venues.binance.futures.translate import (
     Translator,
     algo_state,
     lots_or_0,
+    refusal_of,
     side_of,
     state_of,
     would_take,
@@ -122,6 +123,7 @@ class StreamTranslator(Translator):
             received_ns=received_ns,
             code=reason,
             text=text,
+            refusal=refusal_of(told.status, reason),
         )
 
     def _of_stream(self, reply: AlgoReply, received_ns: int) -> Conditional | None:

@@ -17,6 +17,7 @@ from obiterm.core.values import (
     NS_PER_MS,
     ClientOrderId,
     OrderState,
+    RefusalKind,
     Side,
     Symbol,
     VenueOrderId,
@@ -49,6 +50,9 @@ _FINISHED = "FINISHED"
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 
 WOULD_TAKE = "post-only order would have taken"
+SELF_TRADE_REASONS = frozenset({"1", "3"})
+"""Values of ``er`` of an order that met one of our own (§11.3)."""
+_MET_OWN = "EXPIRED_IN_MATCH"
 
 
 class Translator:
@@ -96,6 +100,7 @@ class Translator:
                 received_ns=received_ns,
                 code=POST_ONLY if crossed else "",
                 text=WOULD_TAKE if crossed else "",
+                refusal=refusal_of(reply.status, POST_ONLY if crossed else ""),
             )
         ]
 
@@ -251,6 +256,14 @@ def state_of(status: str) -> OrderState:
 def would_take(state: OrderState, time_in_force: str, filled: int) -> bool:
     """Tell whether a post-only order ended because it would have taken (§10.1)."""
     return state is OrderState.EXPIRED and time_in_force == POST_ONLY and not filled
+
+
+def refusal_of(status: str, reason: str) -> RefusalKind:
+    """Say why an order ended unfilled; ``reason`` is ``er`` or ``POST_ONLY`` (§11.3)."""
+    if reason == POST_ONLY:
+        return RefusalKind.WOULD_TAKE
+    met_own = status == _MET_OWN or reason in SELF_TRADE_REASONS
+    return RefusalKind.SELF_TRADE if met_own else RefusalKind.ORDER
 
 
 def algo_state(status: str, stop: Conditional, executed: int) -> OrderState:
