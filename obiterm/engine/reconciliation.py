@@ -1,6 +1,6 @@
-"""Fetch the venue's whole word on an account: orders, then trades, then balances (T6 T10 T36).
+"""Fetch the venue's whole word on an account: orders, fills, balances, positions (T6 T10 T36).
 
-Trades are read from a mark that moves only with what was read this way. What the stream
+Fills are read from a mark that moves only with what was read this way. What the stream
 told does not move it, since the stream may have left something out before.
 """
 
@@ -40,9 +40,9 @@ class Reconciler:
         self._again = False
         self._task: asyncio.Task[None] | None = None
 
-    def start_from(self, symbol: Symbol, trade_id: int) -> None:
-        """Read trades after ``trade_id`` from now on."""
-        self._marks[symbol] = trade_id
+    def start_from(self, symbol: Symbol, mark: int) -> None:
+        """Read fills after ``mark`` (``Gateway.fill_mark``) from now on."""
+        self._marks[symbol] = mark
 
     def ask(self) -> None:
         """Reconcile now, or once more when one is under way: its answers may be too old."""
@@ -58,11 +58,11 @@ class Reconciler:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def read_fills(self) -> None:
-        """Deliver every trade since the mark. Raises what the venue raises."""
+        """Deliver every fill since the mark. Raises what the venue raises."""
         for symbol, mark in self._marks.items():
             for fill in await self._gateway.fills_since(symbol, mark):
                 self._handle(fill)
-                self._marks[symbol] = max(fill.trade_id, self._marks[symbol])
+                self._marks[symbol] = max(self._gateway.fill_mark(fill), self._marks[symbol])
 
     async def _run(self) -> None:
         backoff = Backoff(first_s=_FIRST_WAIT_S, ceiling_s=_LONGEST_WAIT_S)
@@ -82,12 +82,18 @@ class Reconciler:
                 return
 
     async def _read(self) -> AccountReconciled:
-        """Read orders before trades, so that no listed fill is missing among the trades."""
+        """Read orders before fills, so that no listed fill is missing among them.
+
+        Positions come last: what filled meanwhile may be in them and not among the fills, so
+        the kernel judges a difference only when it lasts.
+        """
         orders = await self._gateway.open_orders()
         await self.read_fills()
         balances = await self._gateway.balances()
+        positions = await self._gateway.positions()
         return AccountReconciled(
             balances=[(asset, free, locked) for asset, (free, locked) in balances.items()],
             open_orders=orders,
             received_ns=self._clock.wall_ns(),
+            positions=positions,
         )

@@ -86,7 +86,15 @@ async def build_engine(
         latched, past = None, Inheritance([], marks, Decimal(0), knows_past=True)
     else:
         latched = latches.read(account.name)
-        past = inherit(journal, account.name, prepared.instruments, marks, now_ns)
+        past = inherit(
+            journal,
+            account.name,
+            prepared.instruments,
+            marks,
+            now_ns,
+            mark_of=gateway.fill_mark,
+            positions=prepared.positions,
+        )
     record = StartRecord(
         program=__version__,
         account=AccountId(account.name),
@@ -111,9 +119,9 @@ async def build_engine(
         market_events=profile.journal_market_events,
         result_before_quote=past.result_quote,
         knows_past=past.knows_past,
-        trade_marks=past.trade_marks,
+        fill_marks=past.fill_marks,
     )
     engine = AccountEngine(record, gateway, feed, journal, latches, clock, on_note, on_event)
     clock_told = ClockMeasured(prepared.clock_offset_ns, 0, now_ns)
-    engine.inherit([clock_told, *past.fills], past.trade_marks)
+    engine.inherit([clock_told, *past.events], past.fill_marks)
     return engine

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
 
-from obiterm.core.events import Event, Filled
+from obiterm.core.events import Event, Filled, FundingPaid, PositionReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_S, Symbol
 from obiterm.engine.gateway import NO_TRADE
@@ -18,6 +18,10 @@ from obiterm.trading.record import StartRecord
 
 _DAY_NS = 86_400 * NS_PER_S
 _FILLED = Filled.__name__.encode()
+_FUNDING = FundingPaid.__name__.encode()
+
+MarkOf = Callable[[Filled], int]
+"""``Gateway.fill_mark``: a trade id where ids rise with time, else venue time in ns."""
 
 _read_start = msgspec.msgpack.Decoder(StartRecord)
 _read_event = msgspec.msgpack.Decoder(tuple[int, Event])
@@ -28,24 +32,34 @@ class Inheritance(msgspec.Struct, frozen=True):
 
     Attributes:
         fills: own fills of the positions that are open, each once, oldest first.
-        trade_marks: per symbol, the trade id after which the venue's trades must be read.
+        fill_marks: per symbol, the mark after which the venue's fills must be read.
         result_quote: result of the round trips that ended since 00:00 UTC, after fees.
         knows_past: whether there is a word of any earlier run.
+        payments: funding booked since 00:00 UTC, each payment once.
     """
 
     fills: list[Filled]
-    trade_marks: dict[Symbol, int]
+    fill_marks: dict[Symbol, int]
     result_quote: Decimal
     knows_past: bool
+    payments: list[FundingPaid] = []
+
+    @property
+    def events(self) -> list[Event]:
+        """What a kernel has to take before anything else, oldest first."""
+        every: list[Filled | FundingPaid] = [*self.fills, *self.payments]
+        return sorted(every, key=lambda event: event.received_ns)
 
 
 class _Past:
     """One symbol's own fills so far."""
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, mark_of: MarkOf) -> None:
         self.position = Position(instrument)
         self.open_fills: list[Filled] = []
-        self.newest_id = NO_TRADE
+        self.newest = NO_TRADE
+        """Mark of the newest own fill that was journaled."""
+        self._mark_of = mark_of
         self.day_start = Decimal(0)
         self.day_closed = Decimal(0)
 
@@ -54,15 +68,15 @@ class _Past:
         return self.position.realised_quote - self.position.fees_quote
 
     def mark(self, began_after: int) -> int:
-        """Return the trade id after which trades have to be read again."""
+        """Return the mark after which fills have to be read again."""
         if self.open_fills:
-            return min(fill.trade_id for fill in self.open_fills) - 1
-        return began_after if self.newest_id == NO_TRADE else self.newest_id
+            return min(self._mark_of(fill) for fill in self.open_fills) - 1
+        return began_after if self.newest == NO_TRADE else self.newest
 
     def take(self, fill: Filled, is_today: bool) -> None:
         if not self.position.apply(fill):
             return
-        self.newest_id = max(self.newest_id, fill.trade_id)
+        self.newest = max(self.newest, self._mark_of(fill))
         self.open_fills.append(fill)
         if not is_today:
             self.day_start = self.booked
@@ -77,41 +91,68 @@ def inherit(
     instruments: Mapping[Symbol, Instrument],
     newest_at_venue: Mapping[Symbol, int],
     now_ns: int,
+    *,
+    mark_of: MarkOf,
+    positions: Iterable[PositionReported] = (),
 ) -> Inheritance:
     """Read the journal of an account that may still hold what earlier runs bought.
 
     Fills newer than anything the venue knows belong to another venue (a test network that
-    was reset): that symbol starts empty. What filled while nobody ran is read from the venue:
-    after the newest fill that we know, or where the last run began when there is none. With
-    a position open the trades are read again from its first fill, since a run that died may
-    have missed one.
+    was reset): that symbol starts empty, unless the venue does hold such a perpetual
+    position (it forgets fills after some days, T33). What filled while nobody ran is read
+    from the venue: after the newest fill that we know, or where the last run began when
+    there is none. With a position open the fills are read again from its first one, since a
+    run that died may have missed one.
+
+    Args:
+        journal: where earlier runs wrote.
+        account: whose rows count.
+        instruments: the account's markets.
+        newest_at_venue: mark of the newest own fill that the venue shows, by symbol.
+        now_ns: present time; its UTC day is today.
+        mark_of: the mark of a fill.
+        positions: perpetual positions at the venue.
     """
     today = now_ns // _DAY_NS
-    pasts = {symbol: _Past(instrument) for symbol, instrument in instruments.items()}
-    for row in journal.rows(account=account, kind="event"):
-        if _FILLED not in row.payload:
-            continue
-        at_ns, event = _read_event.decode(row.payload)
-        if not isinstance(event, Filled) or read_client_id(event.client_id) is None:
-            continue
-        past = pasts.get(event.symbol)
-        if past is not None:
-            past.take(event, at_ns // _DAY_NS == today)
+    pasts = {symbol: _Past(instrument, mark_of) for symbol, instrument in instruments.items()}
+    payments: dict[str, FundingPaid] = {}
+    for at_ns, event in _own_events(journal, account):
+        is_today = at_ns // _DAY_NS == today
+        if isinstance(event, Filled):
+            past = pasts.get(event.symbol)
+            if past is not None:
+                past.take(event, is_today)
+        elif event.event_ns // _DAY_NS == today:
+            payments[event.payment_id] = event
+    held = {told.symbol: told.lots for told in positions if not told.leg}
     started = _last_start(journal, account)
     fills: list[Filled] = []
     marks: dict[Symbol, int] = {}
     result = Decimal(0)
     for symbol, past in pasts.items():
         newest = newest_at_venue.get(symbol, NO_TRADE)
-        mark = past.mark(started.trade_marks.get(symbol, newest) if started else newest)
-        if mark > newest or past.newest_id > newest:
+        mark = past.mark(started.fill_marks.get(symbol, newest) if started else newest)
+        is_beyond = mark > newest or past.newest > newest
+        if is_beyond and held.get(symbol, 0) * past.position.lots <= 0:
             marks[symbol] = newest
             continue
         marks[symbol] = mark
         fills += past.open_fills
         result += past.day_closed
     fills.sort(key=lambda fill: fill.received_ns)
-    return Inheritance(fills, marks, result, started is not None)
+    return Inheritance(fills, marks, result, started is not None, list(payments.values()))
+
+
+def _own_events(journal: Journal, account: str) -> Iterator[tuple[int, Filled | FundingPaid]]:
+    """Yield when and what own fills and funding payments were journaled, in order."""
+    for row in journal.rows(account=account, kind="event"):
+        if _FILLED not in row.payload and _FUNDING not in row.payload:
+            continue
+        at_ns, event = _read_event.decode(row.payload)
+        if isinstance(event, FundingPaid) or (
+            isinstance(event, Filled) and read_client_id(event.client_id) is not None
+        ):
+            yield at_ns, event
 
 
 def _last_start(journal: Journal, account: str) -> StartRecord | None:

@@ -44,8 +44,8 @@ class StartRecord(msgspec.Struct, frozen=True):
     """Result since 00:00 UTC of earlier runs."""
     knows_past: bool = True
     """Whether the journal tells of earlier runs of the account."""
-    trade_marks: dict[Symbol, int] = {}
-    """Per symbol, the trade id after which the venue's trades are read in this run."""
+    fill_marks: dict[Symbol, int] = {}
+    """Per symbol, the mark (``Gateway.fill_mark``) after which fills are read in this run."""
 
 
 def build_setup(record: StartRecord) -> AccountSetup:

@@ -9,8 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from obiterm.core.events import Filled
-from obiterm.core.values import NS_PER_S, ClientOrderId, OrderRole, RunId, Side, VenueOrderId
+from obiterm.core.events import Filled, FundingPaid, PositionReported
+from obiterm.core.values import (
+    NS_PER_S,
+    ClientOrderId,
+    MarketKind,
+    OrderRole,
+    RunId,
+    Side,
+    Symbol,
+    VenueOrderId,
+)
 from obiterm.host.inheritance import Inheritance, inherit
 from obiterm.journal.log import Journal
 from obiterm.trading.ids import make_client_id
@@ -66,7 +75,11 @@ def write(journal: Journal, *fills: Filled, at_ns: int = NOW) -> None:
 
 def read(journal: Journal, newest: int = 1_000) -> Inheritance:
     journal.commit()
-    return inherit(journal, "main", {BTC: BTCUSDT}, {BTC: newest}, NOW)
+    return inherit(journal, "main", {BTC: BTCUSDT}, {BTC: newest}, NOW, mark_of=by_id)
+
+
+def by_id(one: Filled) -> int:
+    return one.trade_id
 
 
 def test_without_fills_trades_are_read_from_where_the_last_run_began(journal: Journal) -> None:
@@ -78,7 +91,7 @@ def test_an_account_that_never_ran_here_knows_no_past(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path / "b.journal")
     past = read(journal, 55)
     journal.close()
-    assert (past.knows_past, past.trade_marks) == (False, {BTC: 55})
+    assert (past.knows_past, past.fill_marks) == (False, {BTC: 55})
 
 
 def test_the_fills_of_an_open_position_are_carried_once(journal: Journal) -> None:
@@ -86,7 +99,7 @@ def test_the_fills_of_an_open_position_are_carried_once(journal: Journal) -> Non
     write(journal, buy, more, buy, more)
     past = read(journal)
     assert past.fills == [buy, more]
-    assert past.trade_marks == {BTC: 9}  # read again: the dead run may have missed number 11
+    assert past.fill_marks == {BTC: 9}  # read again: the dead run may have missed number 11
 
 
 def test_round_trips_that_ended_are_left_behind(journal: Journal) -> None:
@@ -105,7 +118,7 @@ def test_dust_of_fees_ends_no_later_than_the_position(journal: Journal) -> None:
     )
     past = read(journal)
     assert past.fills == []
-    assert past.trade_marks == {BTC: 12}
+    assert past.fill_marks == {BTC: 12}
 
 
 def test_trades_of_other_people_are_not_ours(journal: Journal) -> None:
@@ -132,3 +145,70 @@ def test_the_days_result_is_that_of_todays_ended_trips(journal: Journal) -> None
     past = read(journal)
     assert past.result_quote == Decimal(-1)
     assert [one.trade_id for one in past.fills] == [14, 15]
+
+
+# -- perpetuals, and venues whose fills are read by time ----------------------------------
+
+PERP = Symbol("BTCUSDT-PERP")
+FUTURE = msgspec.structs.replace(
+    BTCUSDT, venue="binance-futures", symbol=PERP, kind=MarketKind.PERP, settle="USDT"
+)
+
+
+def perp(trade_id: int, side: Side, lots: int, at_ns: int) -> Filled:
+    """Return a fill whose id says nothing about time."""
+    return msgspec.structs.replace(
+        fill(trade_id, side, lots), symbol=PERP, event_ns=at_ns, received_ns=at_ns
+    )
+
+
+def by_time(one: Filled) -> int:
+    return one.event_ns
+
+
+def read_perp(journal: Journal, newest: int, held: int | None = None) -> Inheritance:
+    journal.commit()
+    told = [] if held is None else [position(held)]
+    marks = {PERP: newest}
+    return inherit(journal, "main", {PERP: FUTURE}, marks, NOW, mark_of=by_time, positions=told)
+
+
+def position(lots: int) -> PositionReported:
+    nil = Decimal(0)
+    return PositionReported(PERP, lots, Decimal(100_000), nil, nil, nil, NOW, NOW)
+
+
+def test_marks_are_times_where_ids_do_not_rise(journal: Journal) -> None:
+    first = perp(9_000, Side.SELL, 300, NOW - 50)
+    write(journal, first, perp(7, Side.SELL, 200, NOW - 20))
+    past = read_perp(journal, NOW - 20, held=-500)
+    assert [one.trade_id for one in past.fills] == [9_000, 7]
+    assert past.fill_marks == {PERP: NOW - 51}
+    write(journal, perp(8, Side.BUY, 500, NOW - 10))
+    past = read_perp(journal, NOW - 10)
+    assert (past.fills, past.fill_marks) == ([], {PERP: NOW - 10})
+
+
+@pytest.mark.parametrize(("held", "kept"), [(-300, True), (300, False), (None, False)])
+def test_fills_that_the_venue_forgot_count_while_it_holds_the_position(
+    journal: Journal, held: int | None, kept: bool
+) -> None:
+    """Some venues show the fills of a few days only; a reset venue holds nothing (T33)."""
+    short = perp(5, Side.SELL, 300, NOW - 50)
+    write(journal, short)
+    past = read_perp(journal, newest=-1, held=held)
+    assert past.fills == ([short] if kept else [])
+    assert past.fill_marks == {PERP: NOW - 51 if kept else -1}
+
+
+def test_funding_of_today_is_carried_once(journal: Journal) -> None:
+    def paid(name: str, at_ns: int) -> FundingPaid:
+        return FundingPaid(PERP, name, Decimal("-0.5"), "USDT", at_ns, at_ns)
+
+    for one in (paid("old", TODAY - 1), paid("a", NOW - 9), paid("a", NOW - 9), paid("b", NOW)):
+        journal.append("main", "event", msgspec.msgpack.encode((one.event_ns, one)), NOW)
+    write(journal, perp(5, Side.BUY, 300, NOW - 4))
+    past = read_perp(journal, NOW)
+    assert [one.payment_id for one in past.payments] == ["a", "b"]
+    assert [type(one).__name__ for one in past.events] == ["FundingPaid", "Filled", "FundingPaid"]
+    assert past.result_quote == 0  # the kernel books what it is told
