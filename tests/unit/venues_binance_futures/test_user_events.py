@@ -18,7 +18,15 @@ from obiterm.core.events import (
     OrderReported,
     PositionReported,
 )
-from obiterm.core.values import NS_PER_MS, ClientOrderId, OrderKind, OrderState, Side, VenueOrderId
+from obiterm.core.values import (
+    NS_PER_MS,
+    ClientOrderId,
+    OrderKind,
+    OrderState,
+    RefusalKind,
+    Side,
+    VenueOrderId,
+)
 from obiterm.venues.binance.futures import ConditionalOrders, RestCodec, UserSession, Wallet
 from tests.unit.venues_binance_futures.perp import AT, BNB, BTC, MINE, PERP, body, order_event
 
