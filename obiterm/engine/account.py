@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 import msgspec
 
 from obiterm.core.clock import Clock
-from obiterm.core.commands import AnyCommand, CancelOrder, EmergencyExit, Kill, Rearm
+from obiterm.core.commands import ALL_ACCOUNTS, AnyCommand, CancelOrder, EmergencyExit, Kill, Rearm
 from obiterm.core.effects import (
     Cancel,
     CancelAll,
@@ -33,23 +33,22 @@ from obiterm.core.events import (
     DepthChanged,
     DepthSnapshotted,
     Event,
-    OrderRefused,
     Ticked,
     TopChanged,
     Traded,
 )
 from obiterm.core.latency import LatencyWindow
-from obiterm.core.orders import ApprovedOrder
-from obiterm.core.values import OrderRole, Symbol, TradingState
+from obiterm.core.values import Symbol, TradingState
+from obiterm.engine.door import Door
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Gateway
+from obiterm.engine.guard import SelfTradeGuard
 from obiterm.engine.latches import Latched, LatchStore, LatchWriter
 from obiterm.engine.listeners import EventListener, Listeners, NoteListener
 from obiterm.engine.panic import PanicPath
 from obiterm.engine.reconciliation import Reconciler
 from obiterm.engine.rows import AccountRows
 from obiterm.journal.log import Journal
-from obiterm.trading.desk import MANUAL, PANIC
 from obiterm.trading.kernel import Kernel
 from obiterm.trading.order_states import TrackedOrder
 from obiterm.trading.record import StartRecord, build_setup
@@ -58,7 +57,6 @@ _TICK_S = 0.1
 _FAULTS_ALLOWED = 3
 _FIRST = (Latch, Send, Cancel, CancelAll)
 """What is done before rows and log lines of the rest are written."""
-_ALWAYS_ALLOWED = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
 
 
 class _Imposed(msgspec.Struct, frozen=True):
@@ -74,7 +72,7 @@ class AccountEngine:
     Attributes:
         kernel: the deciding core; read by the publisher, changed only here.
         trouble: why the account does not trade, for its chip; empty when all is well.
-        decisions: our time from the arrival of a market message to the order leaving (Q19).
+        door: where its orders leave, or are kept from meeting those of other accounts.
         faults: events that the kernel, and effects that the venue's side could not take.
         listeners: who is told of notes and events.
     """
@@ -89,6 +87,7 @@ class AccountEngine:
         clock: Clock,
         on_note: NoteListener,
         on_event: EventListener,
+        guard: SelfTradeGuard | None = None,
     ) -> None:
         self.name = record.account
         self.record = record
@@ -96,14 +95,23 @@ class AccountEngine:
         self.feed = feed
         self.kernel = Kernel(build_setup(record))
         self.trouble = ""
-        self.orders_sent = 0
-        self.decisions = LatencyWindow()
         self.faults = 0
         self.listeners = Listeners(record.account, on_note, on_event, self._listener_failed)
         instruments = self.kernel.setup.instruments
         self.panic = PanicPath(gateway, instruments, record.run, clock, self)
         self._reconciler = Reconciler(gateway, instruments, clock, self.handle, self._tell)
         self._rows = AccountRows(journal, record.account, clock, self._journal_broken)
+        self.door = Door(
+            record.account,
+            self.kernel,
+            gateway,
+            guard or SelfTradeGuard(),
+            clock,
+            handle=self.handle,
+            write=self._rows.write,
+            tell=self._tell,
+            leaving_lots=self._leaving_lots,
+        )
         self._latches = LatchWriter(latches, record.account, self._latch_failed)
         self._clock = clock
         self._inherited: list[Event] = []
@@ -113,6 +121,16 @@ class AccountEngine:
         self._journal_trouble = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stepped_from_ns = 0
+
+    @property
+    def orders_sent(self) -> int:
+        """Orders that left."""
+        return self.door.orders_sent
+
+    @property
+    def decisions(self) -> LatencyWindow:
+        """Our time from the arrival of a market message to the order leaving (Q19)."""
+        return self.door.decisions
 
     def inherit(self, events: Iterable[Event], fill_marks: Mapping[Symbol, int]) -> None:
         """Take what earlier runs and the preparation found; call before ``run``.
@@ -144,6 +162,7 @@ class AccountEngine:
             await self.panic.stop()  # a fault does not end a kill, the end of the host does
             raise
         finally:
+            self.door.recall_all()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -180,6 +199,12 @@ class AccountEngine:
         net = self.kernel.gate.net_lots(symbol)
         return self.kernel.gate.sellable_lots(symbol) if net > 0 else net
 
+    def _leaving_lots(self, symbol: Symbol) -> int:
+        """Return the signed lots that an emergency exit under way is closing."""
+        progress = self.panic.progress
+        is_leaving = self.panic.is_running and progress is not None and progress.flatten
+        return self.exposure_lots(symbol) if is_leaving else 0
+
     def open_orders(self) -> int:
         """Return how many orders of ours are open as far as we know."""
         return self.kernel.desk.live_count
@@ -196,14 +221,20 @@ class AccountEngine:
 
     def command(self, command: AnyCommand, who: str) -> tuple[bool, str]:
         """Obey a command now; return whether it was taken and what to tell the asker."""
-        if isinstance(command, Kill | EmergencyExit):
+        is_panic = isinstance(command, Kill | EmergencyExit)
+        if is_panic:
             self.panic.start(self.name, isinstance(command, EmergencyExit), who)
             self.gateway.drop_unsent()
         elif isinstance(command, Rearm) and self.panic.is_running:
             return False, "the kill is still at work: wait until it is done"
         event = Commanded(command=command, who=who, received_ns=self._clock.wall_ns())
         self.handle(event)
-        return self.kernel.last_result
+        result = self.kernel.last_result
+        if is_panic:
+            self.door.recall_all()
+            if command.account != ALL_ACCOUNTS:  # else every account cancels everything itself
+                self.door.clear_way()
+        return result
 
     def cancel_order(self, order: TrackedOrder) -> None:
         """Cancel one order on the host's own behalf (when it ends)."""
@@ -243,6 +274,8 @@ class AccountEngine:
         self.listeners.event(event)
         if effects:
             self._perform(effects, now_ns)
+        if not is_market:
+            self.door.look_around(event)
 
     def _fault(self, error: Exception, event: Event | None, now_ns: int) -> None:
         """Tell of what could not be taken; too many faults, or one in a kill, halt the account."""
@@ -297,9 +330,10 @@ class AccountEngine:
     def _do(self, effect: Effect, journaled: bool, now_ns: int) -> None:
         match effect:
             case Send():
-                self._send(effect.order, journaled, now_ns)
+                self.door.send(effect.order, journaled, now_ns, self._stepped_from_ns)
             case Cancel():
-                self.gateway.cancel(effect.symbol, effect.client_id, effect.venue_id)
+                if not self.door.recall(effect.symbol, effect.client_id):
+                    self.gateway.cancel(effect.symbol, effect.client_id, effect.venue_id)
             case CancelAll():
                 self.gateway.cancel_all_now(effect.symbol)
             case Note():
@@ -315,22 +349,6 @@ class AccountEngine:
             case Panic():
                 if self.panic.progress is None or self.panic.progress.done:
                     self.panic.start(self.name, effect.flatten, effect.who)
-
-    def _send(self, order: ApprovedOrder, journaled: bool, now_ns: int) -> None:
-        """Write one order to the wire; the last door where a halt stops it (T4)."""
-        intent = order.intent
-        refusal = ""
-        if self.kernel.state is TradingState.HALTED and intent.owner not in (MANUAL, PANIC):
-            refusal = "halted before it left"
-        elif not journaled and intent.role not in _ALWAYS_ALLOWED:
-            refusal = "the journal cannot write"
-        if refusal:
-            self.handle(OrderRefused(intent.symbol, intent.client_id, "", refusal, now_ns))
-            return
-        self.orders_sent += 1
-        self.gateway.send(order)
-        if self._stepped_from_ns:
-            self.decisions.add(self._clock.wall_ns() - self._stepped_from_ns)
 
     def _latch(self, effect: Latch) -> None:
         self._latches.write(Latched(effect.state, effect.reason, self._clock.wall_ns()))

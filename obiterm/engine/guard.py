@@ -1,0 +1,373 @@
+"""Own orders never meet, on whatever accounts they are (R15 Q13, docs/decisions/0010).
+
+One guard per host. Each account takes a seat at every book that it trades; accounts whose
+seats are at the same book are rivals. At the last door before the wire an order is compared
+with what the rivals have there: an order that could open a position and would meet one of
+theirs is refused, a close makes the others give way and waits for that, for a bounded time.
+
+What one account has on a book is the risk gate's matter (``trading.risk_rules``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from obiterm.core.instruments import Instrument
+from obiterm.core.orders import LiveOrder, OrderIntent
+from obiterm.core.values import (
+    ClientOrderId,
+    Environment,
+    MarketKind,
+    OrderKind,
+    OrderRole,
+    OrderState,
+    Side,
+    Symbol,
+    TimeInForce,
+)
+from obiterm.market.state import MarketState
+from obiterm.trading.desk import RESTING
+from obiterm.trading.order_states import TrackedOrder
+
+HOLD_S = 0.3
+"""Longest wait of a close for orders that give way: a cancel's way to a far venue and back."""
+NEAR_BPS = 10
+"""A stop that the market is so near to counts as a market order that may come any moment."""
+_CLOSES = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.TAKE_PROFIT, OrderRole.PANIC})
+_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_CANCELLABLE = RESTING | {OrderState.SENT}
+_BPS = 10_000
+_FARTHEST_TICKS = 2**62
+_LEVELS = 200
+_SPARE = 2
+"""A market order that the visible levels inside the collar hold so many times stays inside."""
+
+
+class Book(msgspec.Struct, frozen=True):
+    """What identifies an order book: orders can only meet inside one.
+
+    Named by what is traded, not by the symbol, so that one book under two names is one book.
+    The address counts in the simulated environment alone: there each exchange has books of
+    its own, while all addresses of a real venue lead to the same ones.
+    """
+
+    venue: str
+    environment: Environment
+    address: str
+    kind: MarketKind
+    base: str
+    quote: str
+    settle: str
+
+
+def book_of(instrument: Instrument, environment: Environment, address: str) -> Book:
+    """Return the book of an instrument; ``address`` is the venue's base address."""
+    return Book(
+        venue=instrument.venue,
+        environment=environment,
+        address=address if environment is Environment.SIM else "",
+        kind=instrument.kind,
+        base=instrument.base,
+        quote=instrument.quote,
+        settle=instrument.settle,
+    )
+
+
+class Party(Protocol):
+    """One account, as the guard sees it."""
+
+    name: str
+    collar_bps: Decimal
+    """How far beyond the middle a market order of it may go."""
+
+    def market(self, symbol: Symbol) -> MarketState:
+        """Return the book as the account sees it."""
+        ...
+
+    def live(self, symbol: Symbol) -> Iterable[TrackedOrder]:
+        """Return its orders that are not final."""
+        ...
+
+    def foreign(self, symbol: Symbol) -> Iterable[LiveOrder]:
+        """Return open orders on it that other programs or people placed."""
+        ...
+
+    def leaving_lots(self, symbol: Symbol) -> int:
+        """Return the signed lots that its panic path is closing; 0 when there is none."""
+        ...
+
+    def give_way(self, order: TrackedOrder, reason: str) -> None:
+        """Cancel one of its orders."""
+        ...
+
+
+class Seat:
+    """One account at one book."""
+
+    __slots__ = ("instrument", "party", "rivals", "symbol")
+
+    def __init__(self, party: Party, instrument: Instrument) -> None:
+        self.party = party
+        self.symbol = instrument.symbol
+        self.instrument = instrument
+        self.rivals: list[Seat] = []
+        """Seats of other accounts at the same book; empty for most."""
+
+
+class Meeting(msgspec.Struct, frozen=True):
+    """An order of another account that an order would meet."""
+
+    account: str
+    text: str
+    seat: Seat
+    order: TrackedOrder | None = None
+    """None for what cannot be asked to give way."""
+
+
+class _Held:
+    """A close that waits until others have given way."""
+
+    __slots__ = ("intent", "release", "seat")
+
+    def __init__(self, seat: Seat, intent: OrderIntent, release: Callable[[], None]) -> None:
+        self.seat = seat
+        self.intent = intent
+        self.release = release
+
+
+_Key = tuple[str, ClientOrderId]
+
+
+class SelfTradeGuard:
+    """Compares orders of all accounts of a host with each other."""
+
+    def __init__(self) -> None:
+        self._books: dict[Book, list[Seat]] = {}
+        self._held: dict[_Key, _Held] = {}
+
+    @property
+    def is_holding(self) -> bool:
+        """Return whether a close waits."""
+        return bool(self._held)
+
+    def join(
+        self,
+        party: Party,
+        environment: Environment,
+        address: str,
+        instruments: Mapping[Symbol, Instrument],
+    ) -> dict[Symbol, Seat]:
+        """Take a seat at every book of an account; it is kept as long as the guard lives.
+
+        An account that has failed keeps its seat: its orders may rest at the venue. When it
+        starts anew under its name it takes its own seat again.
+        """
+        seats: dict[Symbol, Seat] = {}
+        for symbol, instrument in instruments.items():
+            seat = seats[symbol] = Seat(party, instrument)
+            book = book_of(instrument, environment, address)
+            others = [one for one in self._books.get(book, ()) if one.party.name != party.name]
+            self._books[book] = [*others, seat]
+            for other in others:
+                other.rivals = [one for one in self._books[book] if one is not other]
+            seat.rivals = others
+        return seats
+
+    # -- looking --------------------------------------------------------------------------
+
+    def meeting(self, seat: Seat, intent: OrderIntent) -> Meeting | None:
+        """Return what an order that may open a position would meet; ``None`` when nothing."""
+        if not seat.rivals or intent.kind is OrderKind.STOP_MARKET:
+            return None
+        return next(_Look(self, seat, intent).all(), None)
+
+    def in_the_way(self, seat: Seat, intent: OrderIntent) -> list[Meeting]:
+        """Return what a close would meet and what can still change; stops are left alone."""
+        if not seat.rivals or intent.kind is OrderKind.STOP_MARKET:
+            return []
+        return list(_Look(self, seat, intent).ours())
+
+    def near_stops(self, seat: Seat) -> list[Meeting]:
+        """Return orders of rivals that a stop of this account would meet if it fired now.
+
+        Only such as may open a position: what closes one is left where it is.
+        """
+        if not seat.rivals:
+            return []
+        found: list[Meeting] = []
+        market = seat.party.market(seat.symbol)
+        for order in seat.party.live(seat.symbol):
+            if order.state in RESTING and is_near(order.intent, market):
+                as_market = msgspec.structs.replace(order.intent, kind=OrderKind.MARKET)
+                found += [
+                    meeting
+                    for meeting in _Look(self, seat, as_market).ours()
+                    if meeting.order is not None and not is_close(meeting.order.intent)
+                ]
+        return found
+
+    # -- holding --------------------------------------------------------------------------
+
+    def hold(self, seat: Seat, intent: OrderIntent, release: Callable[[], None]) -> list[Meeting]:
+        """Keep a close back while others give way; return what it waits for, or nothing.
+
+        ``release`` is called once, when nothing is in the way any more. The caller bounds the
+        time with ``let_go``.
+        """
+        in_the_way = self.in_the_way(seat, intent)
+        if in_the_way:
+            self._held[seat.party.name, intent.client_id] = _Held(seat, intent, release)
+            make_way(in_the_way, f"for a close of account {seat.party.name}")
+        return in_the_way
+
+    def let_go(self, party: Party, client_id: ClientOrderId) -> bool:
+        """Forget a held close; return whether it was held."""
+        return self._held.pop((party.name, client_id), None) is not None
+
+    def held_of(self, party: Party) -> list[ClientOrderId]:
+        """Return the closes of an account that wait."""
+        return [client_id for name, client_id in self._held if name == party.name]
+
+    def settle(self) -> None:
+        """Release what nothing stands in the way of any more; called after account events."""
+        for key, held in list(self._held.items()):
+            if key in self._held and not self.in_the_way(held.seat, held.intent):
+                del self._held[key]
+                held.release()
+
+    def waits_behind(self, seat: Seat, order: TrackedOrder, mine: _Key) -> bool:
+        """Return whether ``order`` is held back and its turn comes after that of ``mine``."""
+        theirs = (seat.party.name, order.client_id)
+        if theirs not in self._held or mine not in self._held:
+            return False
+        turns = list(self._held)
+        return turns.index(theirs) > turns.index(mine)
+
+
+class _Look:
+    """One order against all that the rivals have on its book."""
+
+    __slots__ = ("_best", "_guard", "_intent", "_key", "_seat", "_sign")
+
+    def __init__(self, guard: SelfTradeGuard, seat: Seat, intent: OrderIntent) -> None:
+        self._guard = guard
+        self._seat = seat
+        self._intent = intent
+        self._key = (seat.party.name, intent.client_id)
+        self._sign = intent.side.sign
+        self._best: Decimal | None = None
+
+    def all(self) -> Iterator[Meeting]:
+        """Yield everything that the order would meet."""
+        yield from self.ours()
+        rests = self._intent.kind is OrderKind.LIMIT and self._intent.time_in_force not in _AT_ONCE
+        for rival in self._seat.rivals:
+            yield from self._foreign(rival)
+            if rests:
+                yield from self._coming(rival)
+
+    def ours(self) -> Iterator[Meeting]:
+        """Yield orders of this program that the order would meet at the venue."""
+        for rival in self._seat.rivals:
+            for order in rival.party.live(rival.symbol):
+                intent = order.intent
+                if intent.side is self._intent.side or intent.kind is OrderKind.STOP_MARKET:
+                    continue
+                if self._meets(rival, intent) and not self._guard.waits_behind(
+                    rival, order, self._key
+                ):
+                    what = rival.instrument.price(intent.price_ticks)
+                    at = f"at {what:f}" if intent.price_ticks else "at market"
+                    yield _found(rival, intent.side, at, order)
+
+    def _meets(self, rival: Seat, theirs: OrderIntent) -> bool:
+        if theirs.kind is OrderKind.MARKET:
+            return self._intent.kind is OrderKind.LIMIT  # two that do not rest never meet
+        if theirs.time_in_force in _AT_ONCE and self._intent.kind is OrderKind.MARKET:
+            return False
+        return self._crosses(rival.instrument.price(theirs.price_ticks))
+
+    def _crosses(self, price: Decimal) -> bool:
+        if self._best is None:
+            ticks = self._intent.price_ticks
+            if self._intent.kind is OrderKind.MARKET:
+                ticks = worst_ticks(self._seat, self._intent)
+            self._best = self._seat.instrument.price(ticks)
+        return (self._best - price) * self._sign >= 0
+
+    def _foreign(self, rival: Seat) -> Iterator[Meeting]:
+        """Yield limit orders that people or other programs placed on the other account."""
+        for order in rival.party.foreign(rival.symbol):
+            if order.side is self._intent.side or order.kind is not OrderKind.LIMIT:
+                continue
+            price = rival.instrument.price(order.price_ticks)
+            if self._crosses(price):
+                yield _found(rival, order.side, f"at {price:f}, placed elsewhere,")
+
+    def _coming(self, rival: Seat) -> Iterator[Meeting]:
+        """Yield market orders that may come any moment: a panic close, a stop about to fire."""
+        leaving = rival.party.leaving_lots(rival.symbol)
+        if leaving * self._sign > 0:
+            yield _found(rival, self._intent.side.opposite, "at market by its emergency exit")
+        market = self._seat.party.market(self._seat.symbol)
+        for order in rival.party.live(rival.symbol):
+            stop = order.intent
+            if stop.side is self._intent.side or not is_near(stop, market):
+                continue
+            reach = rival.instrument.price(worst_ticks(rival, stop))
+            if (self._seat.instrument.price(self._intent.price_ticks) - reach) * self._sign >= 0:
+                trigger = rival.instrument.price(stop.trigger_ticks)
+                yield _found(rival, stop.side, f"stop at {trigger:f}, about to fire,")
+
+
+def _found(rival: Seat, side: Side, what: str, order: TrackedOrder | None = None) -> Meeting:
+    account = rival.party.name
+    text = f"would meet our own {side.value} {what} of account {account} (R15)"
+    return Meeting(account, text, rival, order)
+
+
+def make_way(meetings: Iterable[Meeting], reason: str) -> None:
+    """Ask what can be cancelled to give way; what is being cancelled already is left."""
+    for meeting in meetings:
+        if meeting.order is not None and meeting.order.state in _CANCELLABLE:
+            meeting.seat.party.give_way(meeting.order, reason)
+
+
+def is_close(intent: OrderIntent) -> bool:
+    """Return whether an order only shrinks what is held: the gate lets such through as no other."""
+    return intent.role in _CLOSES or intent.reduce_only
+
+
+def is_near(intent: OrderIntent, market: MarketState) -> bool:
+    """Return whether a stop may fire at any moment."""
+    if intent.kind is not OrderKind.STOP_MARKET:
+        return False
+    bid, _, ask, _ = market.best()
+    price = bid if intent.side is Side.SELL else ask
+    if not price:
+        return False
+    left_ticks = (intent.trigger_ticks - price) * intent.side.sign
+    return left_ticks * _BPS <= intent.trigger_ticks * NEAR_BPS
+
+
+def worst_ticks(seat: Seat, intent: OrderIntent) -> int:
+    """Return the worst price that a market order may trade at.
+
+    That is the collar's edge around the middle, as the gate judges it, if the levels that we
+    see up to there hold the order with room to spare; else it may go through everything.
+    """
+    sign = intent.side.sign
+    farthest = _FARTHEST_TICKS if sign > 0 else 0
+    market = seat.party.market(seat.symbol)
+    bid, _, ask, _ = market.best()
+    if not bid or not ask:
+        return farthest
+    edge = int((bid + ask) * (_BPS + sign * seat.party.collar_bps) / (2 * _BPS))
+    bids, asks = market.book.top(_LEVELS)
+    levels = asks if sign > 0 else bids
+    inside = sum(lots for ticks, lots in levels if (edge - ticks) * sign >= 0)
+    return edge if inside >= _SPARE * intent.lots else farthest
