@@ -31,4 +31,9 @@ def open_hub(
             from obiterm.venues.binance.environments import urls
 
             return BinanceHub(urls(environment, overrides), clock)
+        case "bybit":
+            from obiterm.engine.bybit.hub import BybitHub
+            from obiterm.venues.bybit.environments import urls as bybit_urls
+
+            return BybitHub(bybit_urls(environment, overrides), clock)
     raise ConfigError("venue", venue, f"one of {', '.join(VENUES)}")

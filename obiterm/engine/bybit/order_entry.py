@@ -1,0 +1,351 @@
+"""Order entry of one Bybit account: the trade socket, REST where there is none (bybit.md §10).
+
+Demo has no trade socket (R91); elsewhere REST stands in while the socket is down. A request is
+sent once: what was not written for certain goes the other way, anything else is asked about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable
+
+from obiterm.core.clock import Clock
+from obiterm.core.errors import AccountStopped, ObitermError, RetryLater
+from obiterm.core.events import (
+    CancelRefused,
+    Event,
+    OrderNotFound,
+    OrderOutcomeLost,
+    OrderRefused,
+    OrderReported,
+)
+from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, VenueOrderId
+from obiterm.engine.bybit.awaited import Awaited
+from obiterm.engine.bybit.rest import MUST_PASS, BybitRest
+from obiterm.net.http import Written
+from obiterm.net.ws import Socket, SocketOptions
+from obiterm.trading.questions import ANSWER_AGE_NS
+from obiterm.venues.bybit import Credentials, HttpRequest, TradeSession, category_of
+
+_SOCKET = SocketOptions(silence_s=25.0, ping_s=8.0)
+_LATER_NS = 3 * NS_PER_S // 2
+"""An exit waits this long for its limit; an entry is not kept, its price would be old."""
+_DRAIN_NS = NS_PER_S
+"""How long answers are waited for on a socket that the venue wants replaced (``10019``)."""
+_QUESTIONS_AT_ONCE = 2
+"""Questions about one order under way: a host that hangs must not be flooded."""
+_TRIPS_KEPT = 256
+
+Send = Callable[[Event], None]
+
+
+class OrderEntry:
+    """Sends orders and cancels; the outcome of each is delivered as an event.
+
+    Attributes:
+        trips_ms: newest round trips of the trade socket.
+        clock_suspect: set when the venue refused our time; whoever measures it clears it.
+        failure: a defect in a task of ours, for the account's own task to raise.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        rest: BybitRest,
+        credentials: Credentials,
+        clock: Clock,
+        deliver: Send,
+    ) -> None:
+        self.trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
+        self.failure: BaseException | None = None
+        self._rest = rest
+        self._credentials = credentials
+        self._clock = clock
+        self._deliver = deliver
+        self._has_socket = bool(url)
+        self._socket = Socket(url, clock, _SOCKET)
+        self._trade = self._new_session()
+        self._awaited = Awaited()
+        self._asked_ns: dict[str, int] = {}
+        self._questions: Counter[ClientOrderId] = Counter()
+        self._drain_ns = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._placing: set[asyncio.Task[None]] = set()
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the trade socket up until cancelled, where the venue has one."""
+        self._trade = self._new_session()
+        self.failure = None
+        if self._has_socket:
+            await self._socket.run(self._receive, self._connected, self._lost)
+
+    def beat(self) -> None:
+        """Do what time asks for; call it a few times a second."""
+        now_ns = self._clock.monotonic_ns()
+        for symbol, client_id in self._awaited.take_late(now_ns):
+            self.query(symbol, client_id)
+        self._take(self._trade.expire(now_ns, self._clock.wall_ns()))
+        if self._socket.is_up:
+            self._keep_socket(now_ns)
+
+    def _keep_socket(self, now_ns: int) -> None:
+        trade = self._trade
+        try:
+            for frame in trade.to_send(now_ns):
+                self._socket.send(frame)
+        except RetryLater as error:
+            self._socket.reconnect(str(error))
+        if not trade.must_reconnect:
+            self._drain_ns = 0
+            return
+        self._drain_ns = self._drain_ns or now_ns + _DRAIN_NS
+        if not trade.waiting or now_ns >= self._drain_ns:
+            self._socket.reconnect(trade.must_reconnect)
+
+    async def stop(self) -> None:
+        """End every task; orders under way are reported as unknown."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def stopped(self) -> AccountStopped | None:
+        """Why the account must stop; None while it need not."""
+        return self._trade.stopped
+
+    @property
+    def clock_suspect(self) -> bool:
+        """True when the venue refused our time."""
+        return self._trade.clock_suspect
+
+    @clock_suspect.setter
+    def clock_suspect(self, suspect: bool) -> None:
+        self._trade.clock_suspect = suspect
+
+    def sockets(self) -> dict[str, str]:
+        """Return the state of the trade socket; nothing where orders go by REST."""
+        if not self._has_socket:
+            return {}
+        if self._is_ready:
+            return {"orders": "up"}
+        return {"orders": "stale" if self._socket.is_up else "down"}
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def send(self, order: ApprovedOrder) -> None:
+        """Write an order: on the trade socket, else by REST. The outcome comes as an event."""
+        intent = order.intent
+        urgent = intent.role in MUST_PASS
+        wait_ns = self._rest.wire.wait_ns(
+            "create", category_of(intent.symbol), urgent=urgent, by_socket=self._is_ready
+        )
+        if not wait_ns:
+            self._leave(order)
+        elif urgent and wait_ns <= _LATER_NS:
+            self._placing.add(self.spawn(self._leave_later(order, wait_ns)))
+        else:
+            self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
+
+    def drop_unsent(self) -> None:
+        """Give up orders that wait for a limit or a connection (T4).
+
+        Of one that was just written by REST the connection is cut: the venue may have got it,
+        so it is asked about like any other.
+        """
+        for task in self._placing:
+            task.cancel()
+
+    def cancel(
+        self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
+    ) -> None:
+        """Write a cancel: on the trade socket, else by REST, where it waits for its limit."""
+        self._awaited.sent(symbol, client_id, is_cancel=True)
+        endpoint, category = "cancel", category_of(symbol)
+        if self._is_ready and not self._rest.wire.wait_ns(
+            endpoint, category, urgent=True, by_socket=True
+        ):
+            now_ms, now_ns = self._rest.wire.venue_ms(), self._clock.monotonic_ns()
+            if self._write(self._trade.cancel(symbol, client_id, now_ms, now_ns, venue_id)):
+                return
+        self.spawn(self._rest_cancel(symbol, client_id, venue_id))
+
+    def query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
+        """Ask about an order by REST: the socket has no questions."""
+        if self._questions[client_id] < _QUESTIONS_AT_ONCE:
+            self._questions[client_id] += 1
+            self.spawn(self._rest_query(symbol, client_id))
+
+    def told(self, report: OrderReported) -> None:
+        """Take note of news of an order, wherever it came from."""
+        self._awaited.told(report)
+
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run work that ends with the account."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    # -- the trade socket --------------------------------------------------------------------
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._socket.is_up and self._trade.ready
+
+    def _new_session(self) -> TradeSession:
+        rest = self._rest
+        return TradeSession(
+            self._credentials,
+            rest.instruments,
+            policy=rest.orders.policy,
+            known=rest.known,
+            budget=rest.wire.budget,
+        )
+
+    def _connected(self) -> None:
+        self._asked_ns.clear()
+        now_ms, now_ns = self._rest.wire.venue_ms(), self._clock.monotonic_ns()
+        for frame in self._trade.logon_frames(now_ms, now_ns):
+            self._socket.send(frame)
+
+    def _lost(self, reason: str) -> None:
+        self._take(self._trade.lost(self._clock.wall_ns()))
+
+    def _receive(self, data: bytes, received_ns: int) -> None:
+        trade = self._trade
+        self._take(trade.receive(data, received_ns))
+        for answer in trade.take_answers():
+            asked_ns = self._asked_ns.pop(answer.request_id, 0)
+            if asked_ns:
+                self.trips_ms.append((received_ns - asked_ns) / NS_PER_MS)
+            client_id = answer.asked.client_id
+            if answer.failure is None:
+                self._awaited.accepted(client_id, self._clock.monotonic_ns())
+            else:
+                self._awaited.failed(client_id)
+
+    def _write(self, frame: bytes) -> bool:
+        """Write a request on the trade socket; return False when nothing was written."""
+        try:
+            self._socket.send(frame)
+        except RetryLater as error:
+            self._trade.forget(self._trade.last_id)
+            self._socket.reconnect(str(error))
+            return False
+        self._asked_ns[self._trade.last_id] = self._clock.wall_ns()
+        return True
+
+    # -- orders ------------------------------------------------------------------------------
+
+    def _leave(self, order: ApprovedOrder) -> None:
+        """Write an order on the first way that is open."""
+        intent = order.intent
+        self._awaited.sent(intent.symbol, intent.client_id)
+        if self._is_ready:
+            now_ms, now_ns = self._rest.wire.venue_ms(), self._clock.monotonic_ns()
+            if self._write(self._trade.place(order, now_ms, now_ns)):
+                return
+        written = self._rest.write_place(order)
+        if written is not None:
+            self.spawn(self._rest_written(order, *written))
+        else:
+            self._placing.add(self.spawn(self._rest_place(order)))
+
+    async def _leave_later(self, order: ApprovedOrder, wait_ns: int) -> None:
+        try:
+            await asyncio.sleep(wait_ns / NS_PER_S)
+        except asyncio.CancelledError:
+            self._refuse(order.intent, "given up before it was sent")
+            raise
+        self._leave(order)
+
+    async def _rest_written(
+        self, order: ApprovedOrder, request: HttpRequest, written: Written
+    ) -> None:
+        """Take the answer to an order that is on the wire."""
+        try:
+            events = await self._rest.placed(order, request, written)
+        except (ObitermError, asyncio.CancelledError) as error:
+            self._lose(order.intent, error)
+            return
+        self._answered(order.intent, events)
+
+    async def _rest_place(self, order: ApprovedOrder) -> None:
+        """Place by REST. Only what certainly was not written counts as refused."""
+        try:
+            events = await self._rest.place(order)
+        except RetryLater as error:
+            self._refuse(order.intent, f"not sent: {error}")
+            return
+        except (ObitermError, asyncio.CancelledError) as error:
+            self._lose(order.intent, error)
+            return
+        self._answered(order.intent, events)
+
+    def _answered(self, intent: OrderIntent, events: Iterable[Event]) -> None:
+        """Note what REST said of a new order: a refusal, or nothing when it was accepted."""
+        refusals = list(events)
+        if refusals:
+            self._awaited.failed(intent.client_id)
+        else:
+            self._awaited.accepted(intent.client_id, self._clock.monotonic_ns())
+        self._take(refusals)
+
+    def _refuse(self, intent: OrderIntent, text: str) -> None:
+        self._awaited.failed(intent.client_id)
+        self._deliver(
+            OrderRefused(intent.symbol, intent.client_id, "", text, self._clock.wall_ns())
+        )
+
+    def _lose(self, intent: OrderIntent, error: BaseException) -> None:
+        self._awaited.failed(intent.client_id)
+        text = str(error) or "given up while it was sent"
+        now_ns = self._clock.wall_ns()
+        self._deliver(OrderOutcomeLost(intent.symbol, intent.client_id, text, now_ns))
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+
+    async def _rest_cancel(
+        self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
+    ) -> None:
+        try:
+            events = await self._rest.cancel(symbol, client_id, venue_id)
+        except ObitermError as error:
+            self._awaited.failed(client_id)
+            self._deliver(CancelRefused(symbol, client_id, "", str(error), self._clock.wall_ns()))
+            return
+        if events:
+            self._awaited.failed(client_id)
+        else:
+            self._awaited.accepted(client_id, self._clock.monotonic_ns())
+        self._take(events)
+
+    async def _rest_query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
+        """Ask by REST. An old "no such order" says nothing: the order may have come since."""
+        asked_ns = self._clock.monotonic_ns()
+        try:
+            events = await self._rest.query(symbol, client_id)
+        except ObitermError:
+            return  # the kernel asks again while the answer is due
+        finally:
+            self._questions[client_id] -= 1
+            self._questions += Counter()  # forgets what is zero
+        if self._clock.monotonic_ns() - asked_ns > ANSWER_AGE_NS:
+            self._take(event for event in events if not isinstance(event, OrderNotFound))
+        else:
+            self._take(events)
+
+    def _take(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._deliver(event)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._placing.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.failure = self.failure or task.exception()

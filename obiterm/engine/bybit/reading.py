@@ -1,0 +1,224 @@
+"""What Bybit says about one account by REST: orders, executions, positions, wallet (§5, §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+
+from obiterm.core.clock import Clock
+from obiterm.core.events import (
+    AccountEvent,
+    Event,
+    Filled,
+    FundingPaid,
+    PositionReported,
+)
+from obiterm.core.instruments import Instrument
+from obiterm.core.orders import LiveOrder
+from obiterm.core.values import NS_PER_MS, ClientOrderId, MarketKind, Symbol
+from obiterm.engine.bybit.wire import RestWire
+from obiterm.engine.gateway import NO_TRADE
+from obiterm.net.http_parser import HttpReply
+from obiterm.venues.bybit import (
+    AccountRequests,
+    Ask,
+    Asked,
+    Category,
+    Credentials,
+    HttpRequest,
+    KnownOrders,
+    OrderPolicy,
+    OrderRequests,
+    Outcome,
+    RestCodec,
+    Signer,
+    category_of,
+)
+from obiterm.venues.bybit.known_orders import SeenIds
+
+_OVERLAP_MS = 30_000
+"""Executions this long before the mark are read again: a list may lag behind the stream."""
+_WEEK_MS = 7 * 86_400_000
+"""Longest window of one question for executions (§6.1)."""
+_KEPT_MS = 104 * _WEEK_MS
+"""The venue keeps about two years."""
+
+Balances = dict[str, tuple[Decimal, Decimal]]
+
+
+class AccountReader:
+    """Signed questions about one account.
+
+    Attributes:
+        wire: the way out, with budget and clock.
+        known: what is known of orders, shared with the sockets.
+        account: builds requests about the account.
+        orders: builds requests about orders.
+        instruments: what the account trades, with its fees.
+        codec: reads replies.
+    """
+
+    def __init__(self, wire: RestWire, credentials: Credentials, clock: Clock) -> None:
+        self.wire = wire
+        self.known = KnownOrders()
+        signer = Signer(credentials)
+        self.account = AccountRequests(signer)
+        self.orders = OrderRequests(signer, OrderPolicy(), self.known)
+        self.instruments: dict[Symbol, Instrument] = {}
+        self.codec = RestCodec({}, self.known)
+        self._clock = clock
+        self._began_ms = 0
+        self._payments = SeenIds()
+
+    def start(self, instruments: dict[Symbol, Instrument]) -> None:
+        """Take what the account trades."""
+        self.instruments = instruments
+        self.codec = RestCodec(instruments, self.known)
+        self._began_ms = self._began_ms or self.wire.venue_ms()
+
+    @property
+    def categories(self) -> list[Category]:
+        """Kinds of markets that the account trades."""
+        traded = {category_of(symbol) for symbol in self.instruments}
+        return [category for category in Category if category in traded]
+
+    @property
+    def settles(self) -> list[str]:
+        """Coins that its perpetuals settle in."""
+        return sorted({i.settle for i in self.instruments.values() if i.kind is MarketKind.PERP})
+
+    def is_new(self, event: Event) -> bool:
+        """Return whether an event is to be told: a payment comes by stream and by list."""
+        if not isinstance(event, FundingPaid):
+            return True
+        if event.payment_id in self._payments:
+            return False
+        self._payments.add(event.payment_id)
+        return True
+
+    # -- reading -----------------------------------------------------------------------------
+
+    async def open_orders(self, symbol: Symbol | None = None) -> list[LiveOrder]:
+        """Fetch open orders of all kinds on our markets, foreign ones too."""
+        if symbol is not None:
+            return await self._open_orders(category_of(symbol), symbol, "")
+        orders: list[LiveOrder] = []
+        for category in self.categories:
+            for settle in self.settles if category is Category.LINEAR else [""]:
+                orders += await self._open_orders(category, None, settle)
+        return orders
+
+    async def _open_orders(
+        self, category: Category, symbol: Symbol | None, settle: str
+    ) -> list[LiveOrder]:
+        asked = Asked(Ask.OPEN_ORDERS, symbol or Symbol(""), category=category)
+
+        def build(now_ms: int, cursor: str) -> HttpRequest:
+            return self.orders.open_orders(category, now_ms, symbol, settle=settle, cursor=cursor)
+
+        pages = await self._pages(asked, build)
+        # An order that moves while the pages are read may stand on two of them.
+        found = {order.venue_id: order for page in pages for order in page.open_orders}
+        return list(found.values())
+
+    async def balances(self) -> Balances:
+        """Fetch ``asset -> (free, locked)``; an account without funds has none."""
+        reply = await self.wire.ask(self.account.wallet)
+        wallet = self.codec.wallet(reply.status, reply.body, self._clock.wall_ns())
+        return {coin.asset: (coin.free, coin.locked) for coin in wallet.balances}
+
+    async def positions(self) -> list[PositionReported]:
+        """Fetch the open positions of our perpetuals."""
+        found: list[PositionReported] = []
+        for settle in self.settles:
+            cursor = ""
+            while True:
+                build = partial(self.account.positions, settle=settle, cursor=cursor)
+                reply = await self.wire.ask(build)
+                page = self.codec.positions(reply.status, reply.body, self._clock.wall_ns())
+                found += page.positions
+                if page.cursor in ("", cursor):
+                    break
+                cursor = page.cursor
+        return [position for position in found if position.lots]
+
+    async def position(self, symbol: Symbol) -> tuple[list[PositionReported], bool]:
+        """Fetch one symbol's position, flat or not, and whether it is in hedge mode (T31)."""
+        reply = await self.wire.ask(lambda ms: self.account.positions(ms, symbol))
+        page = self.codec.positions(reply.status, reply.body, self._clock.wall_ns())
+        return page.positions, symbol in page.hedged
+
+    async def fills_since(self, symbol: Symbol, mark: int) -> tuple[list[Filled], list[Event]]:
+        """Fetch fills after ``mark`` (venue ns) and shortly before it, oldest first.
+
+        Funding payments stand in the same list; they are returned apart (T35), those after
+        the mark that were not told before.
+        """
+        now_ms = self.wire.venue_ms()
+        mark_ms = self._began_ms if mark == NO_TRADE else mark // NS_PER_MS
+        start_ms = max(mark_ms - _OVERLAP_MS, now_ms - _KEPT_MS)
+        events: list[AccountEvent] = []
+        while start_ms < now_ms:
+            events += await self._executions(symbol, start_ms, start_ms + _WEEK_MS)
+            start_ms += _WEEK_MS
+        fills = [event for event in events if isinstance(event, Filled)]
+        fills.sort(key=lambda fill: fill.event_ns)
+        payments: list[Event] = [
+            event
+            for event in events
+            if isinstance(event, FundingPaid)
+            and event.event_ns // NS_PER_MS >= mark_ms
+            and self.is_new(event)
+        ]
+        return fills, payments
+
+    async def last_fill_ns(self, symbol: Symbol) -> int:
+        """Return the venue's time of the newest own fill of a week, ``NO_TRADE`` without one."""
+        asked = Asked(Ask.EXECUTIONS, symbol, category=category_of(symbol))
+        reply = await self.wire.ask(
+            lambda ms: self.account.executions(category_of(symbol), ms, symbol=symbol)
+        )
+        events = self._read(asked, reply).events
+        return max((e.event_ns for e in events if isinstance(e, Filled)), default=NO_TRADE)
+
+    async def fills_of(self, symbol: Symbol, client_id: ClientOrderId) -> list[Filled]:
+        """Fetch the fills of one order."""
+        category = category_of(symbol)
+        asked = Asked(Ask.EXECUTIONS, symbol, category=category)
+
+        def build(now_ms: int, cursor: str) -> HttpRequest:
+            return self.account.executions(
+                category, now_ms, symbol=symbol, client_id=client_id, cursor=cursor
+            )
+
+        pages = await self._pages(asked, build)
+        fills = [e for page in pages for e in page.events if isinstance(e, Filled)]
+        return sorted(fills, key=lambda fill: fill.event_ns)
+
+    async def _executions(self, symbol: Symbol, start_ms: int, end_ms: int) -> list[AccountEvent]:
+        category = category_of(symbol)
+        asked = Asked(Ask.EXECUTIONS, symbol, category=category)
+
+        def build(now_ms: int, cursor: str) -> HttpRequest:
+            return self.account.executions(
+                category, now_ms, symbol=symbol, start_ms=start_ms, end_ms=end_ms, cursor=cursor
+            )
+
+        pages = await self._pages(asked, build)
+        return [event for page in pages for event in page.events]
+
+    async def _pages(self, asked: Asked, build: Callable[..., HttpRequest]) -> list[Outcome]:
+        """Read all pages of a list; a cursor that does not move is the end (§3)."""
+        pages: list[Outcome] = []
+        cursor = ""
+        while True:
+            reply = await self.wire.ask(partial(build, cursor=cursor))
+            page = self._read(asked, reply)
+            pages.append(page)
+            if page.cursor in ("", cursor):
+                return pages
+            cursor = page.cursor
+
+    def _read(self, asked: Asked, reply: HttpReply) -> Outcome:
+        return self.codec.outcome(asked, reply.status, reply.body, self._clock.wall_ns())
