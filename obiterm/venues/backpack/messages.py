@@ -212,6 +212,12 @@ class MarketRow(msgspec.Struct, frozen=True, rename="camel"):
     rwa_market_type: Text = None
 
 
+class StrategyRow(msgspec.Struct, frozen=True):
+    """One of ``/strategies``: a scheduled order (§12)."""
+
+    symbol: str
+
+
 class StatusBody(msgspec.Struct, frozen=True):
     """``/status``."""
 

@@ -12,6 +12,7 @@ from obiterm.core.events import (
     AccountReconciled,
     CandleClosed,
     DepthSnapshotted,
+    Filled,
     FundingChanged,
     FundingPaid,
     Level,
@@ -29,12 +30,14 @@ from obiterm.venues.backpack.market_readers import closed_candle, funding_rate, 
 from obiterm.venues.backpack.messages import (
     CandleRow,
     ErrorBody,
+    FillRow,
     FundingRateRow,
     FundingRow,
     MarkRow,
     OrderRow,
     PositionRow,
     StatusBody,
+    StrategyRow,
     TradeRow,
     decoder,
     read,
@@ -52,6 +55,8 @@ _NO_TRADE_ID = -1
 
 _read_error = decoder(ErrorBody)
 _read_orders = decoder(list[OrderRow])
+_read_fills = decoder(list[FillRow])
+_read_strategies = decoder(list[StrategyRow])
 _read_positions = decoder(list[PositionRow])
 _read_funding = decoder(list[FundingRow])
 _read_marks = decoder(list[MarkRow])
@@ -82,6 +87,16 @@ class RestCodec:
     def open_orders(self, body: bytes) -> list[LiveOrder]:
         """Read open orders; those on symbols that we do not know are left out."""
         return self._translator.live_orders(read(_read_orders, body, "open orders"))
+
+    def fills(self, body: bytes, received_ns: int) -> tuple[list[Filled], int]:
+        """Read a page of own fills, in the venue's order, and how many rows it has.
+
+        Rows of markets that we do not know are counted and left out, so are fills without a
+        trade id: the system's, before November 2025.
+        """
+        rows = read(_read_fills, body, "fills")
+        ours = [row for row in rows if row.trade_id]
+        return self._translator.fills(ours, {}, received_ns), len(rows)
 
     # ── account ─────────────────────────────────────────────────────────────
 
@@ -210,6 +225,11 @@ def server_time(body: bytes) -> int:
     if not text.isdigit():
         raise DataError(f"time: {text[:40]!r} is not a number")
     return int(text)
+
+
+def strategy_symbols(body: bytes) -> set[Symbol]:
+    """Read on which markets the venue runs scheduled orders (§12)."""
+    return {Symbol(row.symbol) for row in read(_read_strategies, body, "strategies")}
 
 
 def maintenance(body: bytes) -> str:
