@@ -31,9 +31,19 @@ def open_hub(
             from obiterm.venues.binance.environments import urls
 
             return BinanceHub(urls(environment, overrides), clock)
+        case "binance-futures":
+            from obiterm.engine.binance_futures.hub import FuturesHub
+            from obiterm.venues.binance.futures.environments import urls as futures_urls
+
+            return FuturesHub(futures_urls(environment, overrides), clock)
         case "bybit":
             from obiterm.engine.bybit.hub import BybitHub
             from obiterm.venues.bybit.environments import urls as bybit_urls
 
             return BybitHub(bybit_urls(environment, overrides), clock)
+        case "backpack":
+            from obiterm.engine.backpack.hub import BackpackHub
+            from obiterm.venues.backpack.environments import urls as backpack_urls
+
+            return BackpackHub(backpack_urls(environment, overrides), clock)
     raise ConfigError("venue", venue, f"one of {', '.join(VENUES)}")
