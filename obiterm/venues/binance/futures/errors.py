@@ -65,6 +65,18 @@ VERDICTS = {
 }
 """What the codes mean that are no plain refusal."""
 
+_WRONG_KEY = "make sure that the key was made in this environment and is copied whole"
+HINTS = {
+    -1002: "the key needs the right to trade futures",
+    -1022: "the secret does not belong to this key",
+    -1109: "open the futures account, then make a key with futures enabled",
+    -2008: _WRONG_KEY,
+    -2014: _WRONG_KEY,
+    -2015: "the key must be of this environment, may trade futures, and allow this address",
+    -4109: "the futures account sleeps: transfer something into it",
+}
+"""What to do about a refusal that stops the account."""
+
 _UNAVAILABLE = 503
 _FAILED_503 = ("service unavailable", "internal error; unable to process your request")
 """Words of a 503 that certainly changed nothing (§9.2); any other 503 may have."""
@@ -137,7 +149,7 @@ def as_error(
     if verdict is Verdict.RETRY:
         return RetryLater(shown_code, words, retry_after_ms=retry_after_ms)
     if verdict is Verdict.STOP:
-        return AccountStopped(shown_code, words)
+        return AccountStopped(shown_code, words, hint=HINTS.get(code, ""))
     return Refused(shown_code, words)
 
 

@@ -90,7 +90,7 @@ def failed(asked: Asked, failure: Failure, translator: Translator, received_ns: 
     symbol, client_id = asked.symbol, asked.client_id
     if asked.what in _PLACINGS:
         if asked.what is Ask.PLACE_ALGO and failure.verdict is not Verdict.UNKNOWN:
-            _never_lived(client_id, translator, received_ns)
+            never_lived(client_id, translator, received_ns)
         return Outcome([place_failed(symbol, client_id, failure, received_ns)])
     if asked.what in _CHANGES:
         return Outcome([cancel_failed(symbol, client_id, failure, received_ns)])
@@ -107,7 +107,8 @@ def unanswered(
     return failed(asked, failure, translator, received_ns).events
 
 
-def _never_lived(client_id: ClientOrderId, translator: Translator, received_ns: int) -> None:
+def never_lived(client_id: ClientOrderId, translator: Translator, received_ns: int) -> None:
+    """Take that a conditional order does not exist at the venue and never did."""
     stop = translator.conditionals.of_client(client_id)
     if stop is not None and not stop.algo_id:
         stop.told(OrderState.REJECTED, 0, received_ns)

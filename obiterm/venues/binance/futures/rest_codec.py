@@ -42,7 +42,14 @@ from obiterm.venues.binance.futures.messages import (
     SymbolConfig,
     TradeRow,
 )
-from obiterm.venues.binance.futures.replies import Asked, Outcome, failed, succeeded
+from obiterm.venues.binance.futures.replies import (
+    Ask,
+    Asked,
+    Outcome,
+    failed,
+    never_lived,
+    succeeded,
+)
 from obiterm.venues.binance.futures.symbols import by_name, symbol_of
 from obiterm.venues.binance.futures.translate import Translator
 from obiterm.venues.binance.messages import ErrorBody, ServerTime, read
@@ -101,6 +108,11 @@ class RestCodec:
         error = read_error(status, body)
         failure = Failure(status, error.code, error.msg)
         return failed(asked, failure, self._translator, received_ns)
+
+    def never_sent(self, asked: Asked, received_ns: int) -> None:
+        """Take that a request was not written after all: what it placed never lived."""
+        if asked.what is Ask.PLACE_ALGO:
+            never_lived(asked.client_id, self._translator, received_ns)
 
     def batch(self, asked: list[Asked], body: bytes, received_ns: int) -> list[Outcome]:
         """Read the answers to a batch, each an order or an error of its own (§9.1)."""

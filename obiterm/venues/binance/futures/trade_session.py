@@ -20,7 +20,7 @@ from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Side, Symbol, VenueOrderId
 from obiterm.venues.binance.errors import Verdict
 from obiterm.venues.binance.futures.conditional import ConditionalOrders
-from obiterm.venues.binance.futures.errors import CLOCK_CODES, Failure
+from obiterm.venues.binance.futures.errors import CLOCK_CODES, HINTS, Failure
 from obiterm.venues.binance.futures.frames import ApiFrames
 from obiterm.venues.binance.futures.limits import FuturesBudget
 from obiterm.venues.binance.futures.order_fields import (
@@ -278,7 +278,8 @@ class TradeSession:
         error = frame.error or ErrorBody(msg="the venue gave no reason")
         failure = Failure(frame.status, error.code, error.msg)
         if failure.verdict is Verdict.STOP and self.stopped is None:
-            self.stopped = AccountStopped(failure.shown_code, failure.msg)
+            hint = HINTS.get(failure.code, "")
+            self.stopped = AccountStopped(failure.shown_code, failure.msg, hint=hint)
         if failure.code in CLOCK_CODES:
             self.clock_suspect = True
         if frame.status in TOO_MUCH and self._budget is not None:
