@@ -12,13 +12,11 @@ from collections.abc import Iterable
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, RetryLater
-from obiterm.core.events import Event, Filled, OrderNotFound, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent
+from obiterm.core.events import Event, Filled, OrderReported, PositionReported
+from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import (
     ClientOrderId,
     MarketKind,
-    OrderKind,
-    OrderRole,
     Side,
     Symbol,
     VenueOrderId,
@@ -31,9 +29,8 @@ from obiterm.engine.bybit.source import BybitSource
 from obiterm.engine.bybit.wire import RestWire
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.engine.shared.closing import panic_close
 from obiterm.net.ws import Socket, SocketOptions
-from obiterm.trading.desk import PANIC
-from obiterm.trading.risk import approve_panic_close
 from obiterm.venues.bybit import Budget, Credentials, UserSession
 
 _BEAT_S = 0.25
@@ -105,14 +102,14 @@ class BybitGateway:
                 group.create_task(self._entry.run())
                 group.create_task(self._maintain())
         finally:
-            await self._entry.stop()
+            await self._entry.tasks.stop()
             self._wire.close()
 
     async def _maintain(self) -> None:
         beats = 0
         while True:
             if beats % _WARM_EVERY_BEATS == 0:
-                self._entry.spawn(self._keep_warm())
+                self._entry.tasks.spawn(self._keep_warm())
             beats += 1
             await asyncio.sleep(_BEAT_S)
             self._entry.beat()
@@ -120,15 +117,13 @@ class BybitGateway:
             self._check()
             if self._user.doubt or self._rest.codec.doubt:
                 self._user.doubt = self._rest.codec.doubt = ""
-                self._entry.spawn(self._read_positions())
+                self._entry.tasks.spawn(self._read_positions())
 
     def _check(self) -> None:
         """Raise why the account cannot go on; ask for the clock when the venue doubts it."""
         for stopped in (self._wire.stopped, self._user.stopped, self._entry.stopped):
             if stopped is not None:
                 raise stopped
-        if self._entry.failure is not None:
-            raise self._entry.failure
         if self._user.clock_suspect or self._entry.clock_suspect:
             self._user.clock_suspect = self._entry.clock_suspect = False
             self._feed.suspect_clock()
@@ -236,7 +231,7 @@ class BybitGateway:
     def cancel_all_now(self, symbol: Symbol) -> None:
         """Write a cancel-all at once by REST, the only way; the verified path follows."""
         for work in self._rest.cancel_all_now(symbol):
-            self._entry.spawn(work)
+            self._entry.tasks.spawn(work)
 
     async def cancel_all(self, symbol: Symbol) -> None:
         """Cancel everything on a symbol, conditional orders too."""
@@ -249,33 +244,15 @@ class BybitGateway:
 
         0 when there is nothing left to close on that side.
         """
-        intent = OrderIntent(
-            client_id=client_id,
-            symbol=symbol,
-            side=side,
-            kind=OrderKind.MARKET,
-            lots=lots,
-            role=OrderRole.PANIC,
-            owner=PANIC,
-            tag="panic",
-            reduce_only=True,
-        )
-        events = await self._rest.close(approve_panic_close(intent, self._clock.wall_ns()))
+        order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
+        events = await self._rest.close(order)
         for event in events:
             self._deliver(event)
         return sum(event.filled_lots for event in events if isinstance(event, OrderReported))
 
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         """Ask about one order and wait; ``None`` when the venue does not have it."""
-        events = await self._rest.query(symbol, client_id)
-        for event in events:
-            self._deliver(event)
-        for event in events:
-            if isinstance(event, OrderReported):
-                return event
-            if isinstance(event, OrderNotFound):
-                return None
-        raise RetryLater("query", f"the venue did not say what became of {client_id}")
+        return await self._entry.orders.find(symbol, client_id)
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""

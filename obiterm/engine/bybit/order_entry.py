@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import AccountStopped, ObitermError, RetryLater
-from obiterm.core.events import (
-    CancelRefused,
-    Event,
-    OrderNotFound,
-    OrderOutcomeLost,
-    OrderRefused,
-    OrderReported,
-)
+from obiterm.core.events import Event, OrderOutcomeLost, OrderRefused, OrderReported
 from obiterm.core.orders import ApprovedOrder, OrderIntent
-from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, VenueOrderId
+from obiterm.core.values import (
+    NS_PER_MS,
+    NS_PER_S,
+    ClientOrderId,
+    RefusalKind,
+    Symbol,
+    VenueOrderId,
+)
 from obiterm.engine.bybit.awaited import Awaited
 from obiterm.engine.bybit.rest import MUST_PASS, BybitRest
+from obiterm.engine.gateway import Emit
+from obiterm.engine.shared.rest_orders import RestOrders
+from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.http import Written
 from obiterm.net.ws import Socket, SocketOptions
-from obiterm.trading.questions import ANSWER_AGE_NS
 from obiterm.venues.bybit import Credentials, HttpRequest, TradeSession, category_of
 
 _SOCKET = SocketOptions(silence_s=25.0, ping_s=8.0)
@@ -38,7 +40,45 @@ _QUESTIONS_AT_ONCE = 2
 """Questions about one order under way: a host that hangs must not be flooded."""
 _TRIPS_KEPT = 256
 
-Send = Callable[[Event], None]
+
+class _Noted:
+    """The account's order requests by REST, with a note of what each leaves owed."""
+
+    def __init__(self, rest: BybitRest, awaited: Awaited, clock: Clock) -> None:
+        self.under_way: Counter[ClientOrderId] = Counter()
+        """Questions that have no answer yet."""
+        self._rest = rest
+        self._awaited = awaited
+        self._clock = clock
+
+    async def place(self, order: ApprovedOrder) -> list[Event]:
+        """Place an order; an acceptance is no event."""
+        return self.note(order.intent.client_id, await self._rest.place(order))
+
+    async def cancel(
+        self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
+    ) -> list[Event]:
+        """Cancel an order."""
+        return self.note(client_id, await self._rest.cancel(symbol, client_id, venue_id))
+
+    async def query(self, symbol: Symbol, client_id: ClientOrderId) -> list[Event]:
+        """Ask about an order."""
+        self.under_way[client_id] += 1
+        try:
+            return [*await self._rest.query(symbol, client_id)]
+        finally:
+            self.under_way[client_id] -= 1
+            if not self.under_way[client_id]:
+                del self.under_way[client_id]
+
+    def note(self, client_id: ClientOrderId, refusals: Iterable[Event]) -> list[Event]:
+        """Note an answer: what was accepted owes a result, what was refused has told it."""
+        told = list(refusals)
+        if told:
+            self._awaited.failed(client_id)
+        else:
+            self._awaited.accepted(client_id, self._clock.monotonic_ns())
+        return told
 
 
 class OrderEntry:
@@ -46,8 +86,8 @@ class OrderEntry:
 
     Attributes:
         trips_ms: newest round trips of the trade socket.
-        clock_suspect: set when the venue refused our time; whoever measures it clears it.
-        failure: a defect in a task of ours, for the account's own task to raise.
+        orders: orders by REST.
+        tasks: work that ends with the account.
     """
 
     def __init__(
@@ -56,10 +96,10 @@ class OrderEntry:
         rest: BybitRest,
         credentials: Credentials,
         clock: Clock,
-        deliver: Send,
+        deliver: Emit,
     ) -> None:
         self.trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
-        self.failure: BaseException | None = None
+        self.tasks = TaskSet()
         self._rest = rest
         self._credentials = credentials
         self._clock = clock
@@ -68,18 +108,17 @@ class OrderEntry:
         self._socket = Socket(url, clock, _SOCKET)
         self._trade = self._new_session()
         self._awaited = Awaited()
+        self._noted = _Noted(rest, self._awaited, clock)
+        self.orders = RestOrders(self._noted, clock, self.tasks, deliver)
         self._asked_ns: dict[str, int] = {}
-        self._questions: Counter[ClientOrderId] = Counter()
         self._drain_ns = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._placing: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()
 
     # -- life --------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Keep the trade socket up until cancelled, where the venue has one."""
         self._trade = self._new_session()
-        self.failure = None
         if self._has_socket:
             await self._socket.run(self._receive, self._connected, self._lost)
 
@@ -105,13 +144,6 @@ class OrderEntry:
         self._drain_ns = self._drain_ns or now_ns + _DRAIN_NS
         if not trade.waiting or now_ns >= self._drain_ns:
             self._socket.reconnect(trade.must_reconnect)
-
-    async def stop(self) -> None:
-        """End every task; orders under way are reported as unknown."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def stopped(self) -> AccountStopped | None:
@@ -147,7 +179,9 @@ class OrderEntry:
         if not wait_ns:
             self._leave(order)
         elif urgent and wait_ns <= _LATER_NS:
-            self._placing.add(self.spawn(self._leave_later(order, wait_ns)))
+            task = self.tasks.spawn(self._leave_later(order, wait_ns))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
         else:
             self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
 
@@ -157,8 +191,9 @@ class OrderEntry:
         Of one that was just written by REST the connection is cut: the venue may have got it,
         so it is asked about like any other.
         """
-        for task in self._placing:
+        for task in self._late:
             task.cancel()
+        self.orders.drop_unsent()
 
     def cancel(
         self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
@@ -172,24 +207,16 @@ class OrderEntry:
             now_ms, now_ns = self._rest.wire.venue_ms(), self._clock.monotonic_ns()
             if self._write(self._trade.cancel(symbol, client_id, now_ms, now_ns, venue_id)):
                 return
-        self.spawn(self._rest_cancel(symbol, client_id, venue_id))
+        self.orders.cancel(symbol, client_id, venue_id)
 
     def query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
         """Ask about an order by REST: the socket has no questions."""
-        if self._questions[client_id] < _QUESTIONS_AT_ONCE:
-            self._questions[client_id] += 1
-            self.spawn(self._rest_query(symbol, client_id))
+        if self._noted.under_way[client_id] < _QUESTIONS_AT_ONCE:
+            self.orders.query(symbol, client_id)
 
     def told(self, report: OrderReported) -> None:
         """Take note of news of an order, wherever it came from."""
         self._awaited.told(report)
-
-    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run work that ends with the account."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
 
     # -- the trade socket --------------------------------------------------------------------
 
@@ -252,9 +279,9 @@ class OrderEntry:
                 return
         written = self._rest.write_place(order)
         if written is not None:
-            self.spawn(self._rest_written(order, *written))
+            self.tasks.spawn(self._rest_written(order, *written))
         else:
-            self._placing.add(self.spawn(self._rest_place(order)))
+            self.orders.place(order)
 
     async def _leave_later(self, order: ApprovedOrder, wait_ns: int) -> None:
         try:
@@ -271,81 +298,23 @@ class OrderEntry:
         try:
             events = await self._rest.placed(order, request, written)
         except (ObitermError, asyncio.CancelledError) as error:
-            self._lose(order.intent, error)
-            return
-        self._answered(order.intent, events)
-
-    async def _rest_place(self, order: ApprovedOrder) -> None:
-        """Place by REST. Only what certainly was not written counts as refused."""
-        try:
-            events = await self._rest.place(order)
-        except RetryLater as error:
-            self._refuse(order.intent, f"not sent: {error}")
-            return
-        except (ObitermError, asyncio.CancelledError) as error:
-            self._lose(order.intent, error)
-            return
-        self._answered(order.intent, events)
-
-    def _answered(self, intent: OrderIntent, events: Iterable[Event]) -> None:
-        """Note what REST said of a new order: a refusal, or nothing when it was accepted."""
-        refusals = list(events)
-        if refusals:
+            intent, now_ns = order.intent, self._clock.wall_ns()
+            text = str(error) or "given up while it was sent"
             self._awaited.failed(intent.client_id)
-        else:
-            self._awaited.accepted(intent.client_id, self._clock.monotonic_ns())
-        self._take(refusals)
+            self._deliver(OrderOutcomeLost(intent.symbol, intent.client_id, text, now_ns))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return
+        self._take(self._noted.note(order.intent.client_id, events))
 
     def _refuse(self, intent: OrderIntent, text: str) -> None:
+        """Tell that an order was kept back by us: nothing is wrong with it."""
+        now_ns = self._clock.wall_ns()
         self._awaited.failed(intent.client_id)
         self._deliver(
-            OrderRefused(intent.symbol, intent.client_id, "", text, self._clock.wall_ns())
+            OrderRefused(intent.symbol, intent.client_id, "", text, now_ns, RefusalKind.LATER)
         )
-
-    def _lose(self, intent: OrderIntent, error: BaseException) -> None:
-        self._awaited.failed(intent.client_id)
-        text = str(error) or "given up while it was sent"
-        now_ns = self._clock.wall_ns()
-        self._deliver(OrderOutcomeLost(intent.symbol, intent.client_id, text, now_ns))
-        if isinstance(error, asyncio.CancelledError):
-            raise error
-
-    async def _rest_cancel(
-        self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None
-    ) -> None:
-        try:
-            events = await self._rest.cancel(symbol, client_id, venue_id)
-        except ObitermError as error:
-            self._awaited.failed(client_id)
-            self._deliver(CancelRefused(symbol, client_id, "", str(error), self._clock.wall_ns()))
-            return
-        if events:
-            self._awaited.failed(client_id)
-        else:
-            self._awaited.accepted(client_id, self._clock.monotonic_ns())
-        self._take(events)
-
-    async def _rest_query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
-        """Ask by REST. An old "no such order" says nothing: the order may have come since."""
-        asked_ns = self._clock.monotonic_ns()
-        try:
-            events = await self._rest.query(symbol, client_id)
-        except ObitermError:
-            return  # the kernel asks again while the answer is due
-        finally:
-            self._questions[client_id] -= 1
-            self._questions += Counter()  # forgets what is zero
-        if self._clock.monotonic_ns() - asked_ns > ANSWER_AGE_NS:
-            self._take(event for event in events if not isinstance(event, OrderNotFound))
-        else:
-            self._take(events)
 
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:
             self._deliver(event)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._placing.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self.failure = self.failure or task.exception()

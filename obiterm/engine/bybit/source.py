@@ -13,6 +13,7 @@ from obiterm.core.values import NS_PER_S, MarketKind, Symbol
 from obiterm.engine.bybit.market_line import MOST_SYMBOLS, MarketLine
 from obiterm.engine.bybit.wire import RestWire
 from obiterm.engine.gateway import Emit
+from obiterm.engine.shared.clock import quickest_offset
 from obiterm.venues.bybit import (
     Budget,
     BybitUrls,
@@ -31,7 +32,6 @@ from obiterm.venues.bybit import (
 from obiterm.venues.bybit.limits import ADDRESS_LIMIT, ADDRESS_WINDOW_NS
 from obiterm.venues.bybit.listing import tradable
 
-_CLOCK_SAMPLES = 3
 _BEAT_S = 0.25
 _LISTING_AGE_NS = 24 * 3600 * NS_PER_S
 """Sizes change and markets are taken off: a listing is read again after a day (§4.2)."""
@@ -68,16 +68,13 @@ class BybitSource:
 
     async def measure_clock(self) -> tuple[int, int]:
         """Measure the venue's clock; return ``(offset, round trip)`` of the quickest sample, ns."""
-        best = (0, 2**62)
-        for _ in range(_CLOCK_SAMPLES):
-            before = self._clock.wall_ns()
-            reply = await self._wire.ask(lambda _: self._requests.server_time())
-            after = self._clock.wall_ns()
-            offset = server_time_ns(reply.status, reply.body) - (before + after) // 2
-            if after - before < best[1]:
-                best = (offset, after - before)
-        self.offset_ns = best[0]
-        return best
+        offset_ns, trip_ns = await quickest_offset(self._venue_time, self._clock)
+        self.offset_ns = offset_ns
+        return offset_ns, trip_ns
+
+    async def _venue_time(self) -> int:
+        reply = await self._wire.ask(lambda _: self._requests.server_time())
+        return server_time_ns(reply.status, reply.body)
 
     async def listing(self, symbols: Iterable[Symbol]) -> dict[Symbol, Instrument]:
         """Return the instruments of ``symbols``; a category is read once a day at most.
