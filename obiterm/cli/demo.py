@@ -28,9 +28,11 @@ def replay(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace, command: str) -> int:
     profile = profile_of(options)
-    if profile.exchange is None:
-        raise ConfigError("profile", options.profile, "a profile with an [exchange] section")
-    if options.speed not in (None, 1.0, float("inf")) and profile.exchange.capture is None:
+    if not profile.exchanges or not all(one.is_hosted for one in profile.accounts):
+        expected = "a profile of sim accounts, with an [[exchanges]] section for them"
+        raise ConfigError("profile", options.profile, expected)
+    is_flow = all(one.capture is None for one in profile.exchanges)
+    if options.speed not in (None, 1.0, float("inf")) and is_flow:
         print(
             f"obiterm: --speed {options.speed:g} counts for captures only: "
             "the order flow runs in real time",

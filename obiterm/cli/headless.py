@@ -15,32 +15,23 @@ from obiterm.cli.progress import Progress
 from obiterm.cli.summary import (
     Summary,
     digest,
-    latency_us,
     make_summary,
     market_counts,
-    money,
     print_summary,
-    trips,
+    slowest_us,
     verified,
 )
+from obiterm.cli.tally import ExchangeLedger, Tally, totals
 from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit
-from obiterm.engine.account import AccountEngine
-from obiterm.host.exchange_child import ExchangeChild, ExchangeGone
+from obiterm.host.exchanges import HostedExchange
 from obiterm.host.run import HostResult, RunningHost, run_host
 
 _SETTLE_LIMIT_S = 15.0
 _SETTLE_LOOKS = 50
 _POLL_S = 0.1
 _ANSWER_LIMIT_S = 5.0
-
-
-class _Ledger(msgspec.Struct):
-    """What the exchange itself says, by account."""
-
-    accounts: dict[str, dict[str, object]]
-    self_trades: list[object]
 
 
 def run_headless(options: argparse.Namespace, profile: Profile, command: str) -> int:
@@ -56,7 +47,12 @@ def run_headless(options: argparse.Namespace, profile: Profile, command: str) ->
         print(f"obiterm: ended early: {result.reason}", file=sys.stderr)
     if result.left:
         print(f"obiterm: not confirmed by the venue: {', '.join(result.left)}", file=sys.stderr)
+    unconfirmed = [one.name for one in summary.accounts if one.open_orders_at_exchange is None]
+    for one in summary.accounts:
+        if one.trouble:
+            print(f"obiterm: {one.name}: {one.trouble}", file=sys.stderr)
     good = summary.journal_verified and not summary.open_orders_at_exchange and not summary.faults
+    good = good and not unconfirmed
     return 0 if good and run.finished and not result.left else 1
 
 
@@ -67,9 +63,8 @@ class _Run:
         self._profile = profile
         self._seconds = seconds
         self._command = command
-        self._ledger = _Ledger({}, [])
-        self._engines: list[AccountEngine] = []
-        self._child: ExchangeChild | None = None
+        self._tallies: list[Tally] = []
+        self._exchanges: list[HostedExchange] = []
         self._took_s = 0.0
         self._began = 0.0
         self.finished = False
@@ -91,13 +86,15 @@ class _Run:
 
     async def _conduct(self, running: RunningHost) -> None:
         """Let the run last as long as it should, then ask the host to end."""
-        self._engines = running.engines
-        self._child = running.child
+        self._tallies = [Tally(slot) for slot in running.slots]
+        self._exchanges = running.exchanges
         self._began = time.monotonic()
         progress = Progress("trading", "s")
         try:
             async with httpx.AsyncClient(timeout=_ANSWER_LIMIT_S) as client:
                 while not await self._is_over(client):
+                    for tally in self._tallies:
+                        tally.look()
                     passed = time.monotonic() - self._began
                     progress.show(int(passed), int(self._seconds or 0))
                     left_s = self._seconds - passed if self._seconds is not None else _POLL_S
@@ -108,13 +105,16 @@ class _Run:
         running.service.ask_stop("end of run")
 
     async def _is_over(self, client: httpx.AsyncClient) -> bool:
+        if all(tally.slot.is_stopped for tally in self._tallies):
+            return True  # nobody will ever trade
         if self._seconds is not None:
             return time.monotonic() - self._began >= self._seconds
+        address = self._exchanges[0].address
         try:
-            reply = await client.get(f"{self._rest}/_exchange/state")
+            reply = await client.get(f"{address.rest}/_exchange/state") if address else None
         except httpx.HTTPError:
             return False  # the host watches the exchange, and ends the run when it is gone
-        return bool(reply.json().get("ended"))
+        return reply is not None and bool(reply.json().get("ended"))
 
     async def _close(self, running: RunningHost) -> None:
         """Flatten, let the last messages arrive, and take the exchange's word for what is left."""
@@ -122,15 +122,24 @@ class _Run:
         running.service.command_all(EmergencyExit(account=ALL_ACCOUNTS), "end of run")
         await running.service.panic_done(_SETTLE_LIMIT_S)
         await self._settle()
+        async with httpx.AsyncClient(timeout=_ANSWER_LIMIT_S) as client:
+            for exchange in self._exchanges:
+                await self._read_ledger(exchange, client)
+
+    async def _read_ledger(self, exchange: HostedExchange, client: httpx.AsyncClient) -> None:
+        """Take an exchange's word; one that is down leaves its accounts unconfirmed."""
+        address = exchange.address
+        if address is None:
+            return
         try:
-            async with httpx.AsyncClient(timeout=_ANSWER_LIMIT_S) as client:
-                reply = await client.get(f"{self._rest}/_exchange/ledger")
-        except httpx.HTTPError as error:
-            running.service.ask_stop(f"no ledger: {error}")
-            raise ExchangeGone(
-                f"the simulated exchange does not tell its ledger: {error}"
-            ) from None
-        self._ledger = msgspec.json.decode(reply.content, type=_Ledger)
+            reply = await client.get(f"{address.rest}/_exchange/ledger")
+        except httpx.HTTPError:
+            return
+        ledger = msgspec.json.decode(reply.content, type=ExchangeLedger)
+        for number, account in enumerate(exchange.accounts):
+            tally = next(one for one in self._tallies if one.slot.name == account.name)
+            tally.look()
+            tally.take(ledger, address.accounts[number].name)
 
     async def _settle(self) -> None:
         """Wait until no message of a capture that has ended is under way any more."""
@@ -144,53 +153,30 @@ class _Run:
             await asyncio.sleep(_POLL_S)
 
     def _counts(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for engine in self._engines:
-            for name, value in market_counts(engine.kernel).items():
-                counts[name] = counts.get(name, 0) + value
-        return counts
-
-    @property
-    def _rest(self) -> str:
-        """The exchange that tells its ledger: our own, where there is one."""
-        return self._child.address.rest if self._child else self._engines[0].gateway.rest_url
+        return market_counts(kernel for tally in self._tallies for kernel in tally.kernels)
 
     def summary(self, result: HostResult) -> Summary:
         """Return what happened."""
-        kernels = [engine.kernel for engine in self._engines]
-        round_trips, wins = trips(kernels)
         ok, rows = verified(result.journal)
-        accounts = self._ledger.accounts.values()
-        fills = [fill for account in accounts for fill in _list(account, "fills")]
-        left = sum(len(_list(account, "open_orders")) for account in accounts)
-        exchange = self._profile.exchange
-        first = self._engines[0]
+        tallies = self._tallies
+        engines = [engine for tally in tallies for engine in tally.engines]
+        exchange = self._profile.exchanges[0]
         return make_summary(
             {
                 "command": self._command,
-                "symbol": next(iter(first.kernel.markets)),
-                "speed": f"{exchange.speed:g}" if exchange and exchange.capture else "1",
+                "symbol": ", ".join(symbol for tally in tallies for symbol in tally.slot.symbols),
+                "speed": f"{exchange.speed:g}" if exchange.capture else "1",
                 "seconds": round(self._took_s, 3),
                 **self._counts(),
-                "orders_sent": sum(engine.orders_sent for engine in self._engines),
-                "fills": len(fills),
-                "round_trips": round_trips,
-                "wins": wins,
-                **money(kernels),
-                "tick_to_order_us": latency_us(first.decisions),
-                "risk_refusals": sum(kernel.gate.refusals for kernel in kernels),
-                "faults": sum(engine.faults for engine in self._engines),
-                "open_orders_at_exchange": left,
+                **totals(tallies),
+                "tick_to_order_us": slowest_us(engine.decisions for engine in engines),
+                "open_orders_at_exchange": sum(tally.open_orders or 0 for tally in tallies),
                 "journal": str(result.journal),
                 "journal_rows": rows,
                 "journal_verified": ok,
-                "orders_digest": digest(engine.orders_sent for engine in self._engines),
-                "fills_digest": digest(fills),
-                "state": first.kernel.state.value,
+                "orders_digest": digest(engine.orders_sent for engine in engines),
+                "fills_digest": digest(fill for tally in tallies for fill in tally.fills),
+                "state": tallies[0].slot.state.value,
+                "accounts": [tally.summary() for tally in tallies],
             }
         )
-
-
-def _list(account: dict[str, object], name: str) -> list[object]:
-    value = account.get(name)
-    return value if isinstance(value, list) else []

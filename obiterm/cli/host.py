@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from obiterm.cli.capture import existing_file, require_market
-from obiterm.config.models import Profile
+from obiterm.config.models import ExchangeProfile, Profile
 from obiterm.config.paths import Paths
 from obiterm.config.profiles import load_profile
 from obiterm.config.settings import choose, load_settings
@@ -36,6 +36,11 @@ def profile_of(options: argparse.Namespace) -> Profile:
     on_detach = choose(load_settings(paths.settings), profile).on_detach
     if on_detach != profile.on_detach:
         profile = profile.model_copy(update={"on_detach": on_detach})
+    return profile.model_copy(update={"exchanges": _exchanges_of(profile, options)})
+
+
+def _exchanges_of(profile: Profile, options: argparse.Namespace) -> tuple[ExchangeProfile, ...]:
+    """Return the simulated exchanges as the command line wants them."""
     changes: dict[str, object] = {}
     if getattr(options, "capture", None):
         changes["capture"] = existing_file(options.capture)
@@ -44,18 +49,19 @@ def profile_of(options: argparse.Namespace) -> Profile:
         changes["speed"] = speed
     if getattr(options, "seed", None) is not None:
         changes["seed"] = options.seed
-    if not changes:
-        return profile
-    if profile.exchange is None:
+    if changes and not profile.exchanges:
         flag = next(iter(changes))
         raise ConfigError(
             flag if flag == "capture" else f"--{flag}",
             getattr(options, flag),
-            f"a profile with an [exchange] section, which {profile.name} has not",
+            f"a profile with an [[exchanges]] section, which {profile.name} has not",
         )
     if "capture" in changes:
-        require_market(existing_file(options.capture), profile.exchange.symbol)
-    return profile.model_copy(update={"exchange": profile.exchange.model_copy(update=changes)})
+        if len(profile.exchanges) > 1 or profile.exchanges[0].venue != "binance":
+            expected = f"a profile with one exchange, of binance; {profile.name} is another"
+            raise ConfigError("capture", options.capture, expected)
+        require_market(existing_file(options.capture), profile.exchanges[0].symbols[0])
+    return tuple(one.model_copy(update=changes) for one in profile.exchanges)
 
 
 def run_loop(work: Coroutine[None, None, _T]) -> _T:

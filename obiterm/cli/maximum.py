@@ -15,9 +15,12 @@ from obiterm import __version__
 from obiterm.cli.capture import damage_is_usage
 from obiterm.cli.progress import Progress
 from obiterm.cli.summary import (
+    AccountSummary,
     Summary,
+    books_in_sync,
     digest,
     latency_us,
+    make_account,
     make_summary,
     market_counts,
     money,
@@ -27,7 +30,7 @@ from obiterm.cli.summary import (
 )
 from obiterm.config.models import ExchangeProfile, Profile
 from obiterm.config.paths import Paths
-from obiterm.core.errors import UsageError
+from obiterm.core.errors import ConfigError, UsageError
 from obiterm.core.events import Event
 from obiterm.core.values import NS_PER_S, AccountId, RunId, Symbol, TradingState
 from obiterm.exchange.api import VenueCore, Verbatim
@@ -37,6 +40,7 @@ from obiterm.exchange.venue import SimVenue
 from obiterm.journal.log import Journal
 from obiterm.research.simulated import MarketReader, SimulatedRun
 from obiterm.research.translate import instrument_of
+from obiterm.trading.kernel import Kernel
 from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
 from obiterm.venues.binance.market_session import MarketSession
 
@@ -52,11 +56,9 @@ _MOST_RUNS = 8
 
 def run_maximum(options: argparse.Namespace, profile: Profile, command: str) -> int:
     """Run, kill, verify and print the summary."""
-    exchange = profile.exchange
-    if exchange is None:
-        raise ValueError("a profile without an exchange got past its checks")
+    exchange = _only_exchange(profile)
     market = _market(exchange, options.seconds)
-    market.venue.add_account(_ACCOUNT, default_balances())
+    market.venue.add_account(_ACCOUNT, exchange.balances or default_balances())
     record = _record(profile, market.venue, market.symbol)
     with _fresh_journal(profile) as journal:
         began = time.monotonic()
@@ -72,6 +74,15 @@ def run_maximum(options: argparse.Namespace, profile: Profile, command: str) -> 
     return 0 if good else 1
 
 
+def _only_exchange(profile: Profile) -> ExchangeProfile:
+    """Return the one exchange of a profile that can run in simulated time."""
+    exchange = profile.exchanges[0]
+    if len(profile.accounts) > 1 or (exchange.venue, len(exchange.symbols)) != ("binance", 1):
+        expected = "a profile with one account on one market of binance, such as demo-spot"
+        raise ConfigError("--speed", "max", expected, hint=f"{profile.name} has more")
+    return exchange
+
+
 @dataclass(frozen=True, slots=True)
 class _Market:
     """What is traded, and from when until when (simulated nanoseconds)."""
@@ -83,16 +94,17 @@ class _Market:
 
 
 def _market(exchange: ExchangeProfile, seconds: float | None) -> _Market:
+    symbol = exchange.symbols[0]
     if exchange.capture is None:
         until_ns = _DEMO_START_NS + int((seconds or _DEMO_SECONDS) * NS_PER_S)
-        venue = SimVenue.named([exchange.symbol], seed=exchange.seed, start_ns=_DEMO_START_NS)
-        return _Market(venue, exchange.symbol, _DEMO_START_NS, until_ns)
+        venue = SimVenue.named([symbol], seed=exchange.seed, start_ns=_DEMO_START_NS)
+        return _Market(venue, symbol, _DEMO_START_NS, until_ns)
     with damage_is_usage():
-        replay = ReplayVenue(exchange.capture, symbol=exchange.symbol, speed=None)
+        replay = ReplayVenue(exchange.capture, symbol=symbol, speed=None)
     replay.start()
     start_ns = replay.next_event_ns() or 0
     ends_ns = start_ns + int(seconds * NS_PER_S) if seconds else None
-    return _Market(replay, exchange.symbol, start_ns, ends_ns)
+    return _Market(replay, symbol, start_ns, ends_ns)
 
 
 def _run(run: SimulatedRun, market: _Market, label: str) -> None:
@@ -180,22 +192,26 @@ def _summary(
     fills = venue.fills(_ACCOUNT)
     round_trips, wins = trips([kernel])
     ok, rows = verified(path)
+    done: dict[str, object] = {
+        **market_counts([kernel]),
+        "orders_sent": len(run.orders_sent),
+        "fills": len(fills),
+        "round_trips": round_trips,
+        "wins": wins,
+        **money([kernel]),
+        "tick_to_order_us": latency_us(run.decisions),
+        "risk_refusals": kernel.gate.refusals,
+        "faults": 0,
+        "open_orders_at_exchange": len(venue.open_orders(_ACCOUNT)),
+        "state": kernel.state.value,
+    }
     return make_summary(
         {
             "command": command,
             "symbol": market.symbol,
             "speed": "max",
             "seconds": round(seconds, 3),
-            **market_counts(kernel),
-            "orders_sent": len(run.orders_sent),
-            "fills": len(fills),
-            "round_trips": round_trips,
-            "wins": wins,
-            **money([kernel]),
-            "tick_to_order_us": latency_us(run.decisions),
-            "risk_refusals": kernel.gate.refusals,
-            "faults": 0,
-            "open_orders_at_exchange": len(venue.open_orders(_ACCOUNT)),
+            **done,
             "journal": str(path),
             "journal_rows": rows,
             "journal_verified": ok,
@@ -204,6 +220,22 @@ def _summary(
                 (f.client_id, f.side.value, f.price_ticks, f.lots, str(f.fee), f.time_ns)
                 for f in fills
             ),
-            "state": kernel.state.value,
+            "accounts": [_account(kernel, done)],
+        }
+    )
+
+
+def _account(kernel: Kernel, done: dict[str, object]) -> AccountSummary:
+    """Return the run's only account."""
+    return make_account(
+        {
+            **done,
+            "name": kernel.setup.account,
+            "venue": next(iter(kernel.setup.instruments.values())).venue,
+            "environment": kernel.setup.environment.value,
+            "symbols": list(kernel.setup.instruments),
+            "connected": True,
+            "trouble": "",
+            "books_in_sync": books_in_sync(kernel),
         }
     )

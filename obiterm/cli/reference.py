@@ -23,7 +23,6 @@ from obiterm.config.models import (
     ExchangeProfile,
     Profile,
     StrategyProfile,
-    Urls,
 )
 from obiterm.config.settings import Settings
 from obiterm.core.limits import RiskLimits
@@ -34,9 +33,8 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("Profile", "top of the file", Profile),
     ("Accounts", "`[[accounts]]`", AccountProfile),
     ("Limits of an account", "`[accounts.limits]`", RiskLimits),
-    ("Other addresses", "`[accounts.urls]`", Urls),
     ("Strategies", "`[[strategies]]`", StrategyProfile),
-    ("Built-in exchange", "`[exchange]`", ExchangeProfile),
+    ("Simulated exchanges", "`[[exchanges]]`", ExchangeProfile),
 )
 
 

@@ -15,11 +15,48 @@ from obiterm.core.latency import LatencyWindow
 from obiterm.trading.kernel import Kernel
 
 
+class AccountSummary(msgspec.Struct, kw_only=True):
+    """One account of a headless run; the same words as in the whole."""
+
+    name: str
+    venue: str
+    environment: str
+    symbols: list[str]
+    state: str
+    connected: bool
+    trouble: str
+    """Why it did not trade at the end; empty when all was well."""
+    books_in_sync: int
+    diffs_applied: int
+    gaps: int
+    crossed: int
+    trades: int
+    orders_sent: int
+    fills: int
+    round_trips: int
+    wins: int
+    position: str
+    realised_quote: str
+    unrealised_quote: str
+    fees_quote: str
+    net_quote: str
+    tick_to_order_us: dict[str, float | None]
+    risk_refusals: int
+    faults: int
+    open_orders_at_exchange: int | None
+    """None when its exchange did not say."""
+
+
 class Summary(msgspec.Struct, kw_only=True):
-    """One headless run. Money is in quote, fees included where it says net."""
+    """One headless run. Money is in quote, fees included where it says net.
+
+    Figures are totals of all accounts; the slowest account's where they are times. Quote
+    currencies count one for one (USDT, USDC).
+    """
 
     command: str
     symbol: str
+    """What was traded; with commas between where it was more than one market."""
     speed: str
     seconds: float
     """Real seconds that the run took."""
@@ -49,11 +86,18 @@ class Summary(msgspec.Struct, kw_only=True):
     """SHA-256 over the orders sent; equal runs have equal digests."""
     fills_digest: str
     state: str
+    accounts: list[AccountSummary]
 
 
 def make_summary(values: dict[str, object]) -> Summary:
     """Return the summary of the named values; all of them must be there."""
     return msgspec.convert(values, Summary)
+
+
+def make_account(values: dict[str, object]) -> AccountSummary:
+    """Return an account's part from the named values; all must be there, more may be."""
+    names = {field.name for field in msgspec.structs.fields(AccountSummary)}
+    return msgspec.convert({k: v for k, v in values.items() if k in names}, AccountSummary)
 
 
 def digest(items: Iterable[object]) -> str:
@@ -65,9 +109,9 @@ def digest(items: Iterable[object]) -> str:
     return sha.hexdigest()
 
 
-def market_counts(kernel: Kernel) -> dict[str, int]:
-    """Return the counts of all markets of a kernel."""
-    markets = kernel.markets.values()
+def market_counts(kernels: Iterable[Kernel]) -> dict[str, int]:
+    """Return the counts of all markets of kernels together."""
+    markets = [market for kernel in kernels for market in kernel.markets.values()]
     return {
         "diffs_applied": sum(m.diffs_applied for m in markets),
         "gaps": sum(m.gaps for m in markets),
@@ -78,23 +122,35 @@ def market_counts(kernel: Kernel) -> dict[str, int]:
     }
 
 
+def books_in_sync(kernel: Kernel) -> int:
+    """Return how many books of a kernel are in step with the venue's."""
+    return sum(1 for market in kernel.markets.values() if market.book.synced)
+
+
 def money(kernels: Sequence[Kernel]) -> dict[str, str]:
-    """Return the results of own fills."""
-    realised = unrealised = fees = base = Decimal(0)
+    """Return the results of own fills; the position of several coins names each."""
+    realised = unrealised = fees = Decimal(0)
+    base: dict[str, Decimal] = {}
     for kernel in kernels:
         for (_, symbol), position in kernel.gate.positions.items():
             realised += position.realised_quote
             fees += position.fees_quote
             unrealised += position.unrealised(kernel.markets[symbol].mark_ticks)
-            base += position.quantity
-    cent = Decimal("0.00000001")
+            coin = kernel.setup.instruments[symbol].base
+            base[coin] = base.get(coin, Decimal(0)) + position.quantity
+    plain = [_cents(one) for one in base.values()] or [_cents(Decimal(0))]
+    named = [f"{_cents(one)} {coin}" for coin, one in base.items()]
     return {
-        "position": f"{base.quantize(cent):f}",
-        "realised_quote": f"{realised.quantize(cent):f}",
-        "unrealised_quote": f"{unrealised.quantize(cent):f}",
-        "fees_quote": f"{fees.quantize(cent):f}",
-        "net_quote": f"{(realised + unrealised - fees).quantize(cent):f}",
+        "position": plain[0] if len(plain) == 1 else ", ".join(named),
+        "realised_quote": _cents(realised),
+        "unrealised_quote": _cents(unrealised),
+        "fees_quote": _cents(fees),
+        "net_quote": _cents(realised + unrealised - fees),
     }
+
+
+def _cents(value: Decimal) -> str:
+    return f"{value.quantize(Decimal('0.00000001')):f}"
 
 
 def trips(kernels: Sequence[Kernel]) -> tuple[int, int]:
@@ -112,13 +168,33 @@ def latency_us(window: LatencyWindow) -> dict[str, float | None]:
     return result
 
 
+def slowest_us(windows: Iterable[LatencyWindow]) -> dict[str, float | None]:
+    """Return the figures of the window with the largest p99."""
+    every = [latency_us(window) for window in windows]
+    return max(every, key=lambda one: one["p99"] or 0.0, default={"p50": None, "p99": None})
+
+
 def print_summary(summary: Summary, *, as_json: bool) -> None:
     """Print the summary to standard output."""
     if as_json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
         return
-    for name, value in msgspec.to_builtins(summary).items():
+    fields: dict[str, object] = msgspec.to_builtins(summary)
+    accounts = fields.pop("accounts")
+    for name, value in fields.items():
         print(f"{name.replace('_', ' '):<24} {_plain(value)}")
+    if isinstance(accounts, list) and len(accounts) > 1:
+        for account in accounts:
+            print(_account_line(account))
+
+
+def _account_line(account: dict[str, object]) -> str:
+    words = (
+        f"{account['name']:<16} {account['venue']} {account['state']}  "
+        f"{account['fills']} fills  {account['orders_sent']} orders  "
+        f"{account['open_orders_at_exchange']} open  net {account['net_quote']}"
+    )
+    return f"{words}  {account['trouble']}".rstrip()
 
 
 def _plain(value: object) -> str:

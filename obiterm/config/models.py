@@ -11,8 +11,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from obiterm.config.venues import VenueName, check_environment, check_urls
+from obiterm.core.errors import ConfigError
 from obiterm.core.limits import RiskLimits
 from obiterm.core.values import Environment
 
@@ -21,11 +31,12 @@ OnDetach = Literal["keep", "hold", "cancel", "flatten"]
 Colour = Literal["auto", "truecolor", "256", "none"]
 
 SIM_KEYS = "sim"
-"""Value of ``keys`` that takes them from the built-in exchange."""
+"""Value of ``keys`` that takes them from the simulated exchange of the profile."""
 
 _NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 Name = Annotated[str, Field(pattern=_NAME)]
 SymbolName = Annotated[str, Field(pattern=r"^[A-Z0-9_.-]{2,32}$")]
+AssetName = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
 _ENVIRONMENTS = (Environment.SIM, Environment.DEMO, Environment.TESTNET, Environment.LIVE)
 _KEYS = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 
@@ -39,42 +50,50 @@ def _environment(value: object) -> object:
     return known[value]
 
 
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("each symbol once")
+    return value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
-class Urls(_Section):
-    """Base addresses in place of the venue's own; an empty one keeps the venue's."""
+def _address(value: str) -> str:
+    if not re.match(r"(https?|wss?)://[^/\s]+", value):
+        raise ValueError("an address such as http://127.0.0.1:8080 or ws://127.0.0.1:8081")
+    return value.rstrip("/")
 
-    rest: str = Field("", description="e.g. http://127.0.0.1:8080")
-    stream: str = Field("", description="e.g. ws://127.0.0.1:8081")
-    ws_api: str = Field("", description="e.g. ws://127.0.0.1:8082/ws-api/v3")
 
-    @field_validator("*")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if value and not re.match(r"(https?|wss?)://[^/\s]+", value):
-            raise ValueError("an address such as http://127.0.0.1:8080 or ws://127.0.0.1:8081")
-        return value.rstrip("/")
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class AccountProfile(_Section):
     """One account at one venue, with its own engine."""
 
     name: Name = Field(description="Own name of the account: a-z, 0-9, - and _.")
-    venue: Literal["binance"] = Field(description="Where it trades.")
-    environment: Annotated[Environment, BeforeValidator(_environment)] = Field(
-        description="sim = built-in exchange; demo, testnet, live = the venue's."
+    venue: VenueName = Field(
+        description="Where it trades: binance (spot), binance-futures, bybit or backpack."
     )
-    symbols: Annotated[list[SymbolName], Field(min_length=1, max_length=64)] = Field(
+    environment: Annotated[Environment, BeforeValidator(_environment)] = Field(
+        description="sim = simulated exchange; demo, testnet, live = the venue's. "
+        "Backpack has live only."
+    )
+    symbols: Annotated[tuple[SymbolName, ...], Field(min_length=1, max_length=64)] = Field(
         description="Markets that it watches and may trade, in the venue's spelling."
     )
     keys: str = Field(
         "",
         description="env:PREFIX reads PREFIX_KEY and PREFIX_SECRET from the environment; "
-        "sim takes those of the built-in exchange; empty = watch only.",
+        "sim takes those of the simulated exchange in this profile; empty = watch only.",
     )
-    urls: Urls = Field(Urls(), description="Other base addresses.")
+    urls: dict[str, Address] = Field(
+        default_factory=dict,
+        description="Base addresses in place of the venue's own. Names: rest, stream, ws_api "
+        "(binance); rest, public, market, private, ws_api, or stream for the three stream paths "
+        "(binance-futures); rest, public, private, trade (bybit); rest, stream (backpack).",
+    )
     limits: RiskLimits = Field(RiskLimits(), description="Hard limits of the risk gate.")
 
     @field_validator("keys")
@@ -86,16 +105,19 @@ class AccountProfile(_Section):
 
     @field_validator("symbols")
     @classmethod
-    def _are_different(cls, value: list[str]) -> list[str]:
-        if len(set(value)) != len(value):
-            raise ValueError("each symbol once")
-        return value
+    def _are_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _each_once(value)
+
+    @property
+    def is_hosted(self) -> bool:
+        """True when it trades on an exchange that the host starts."""
+        return self.environment is Environment.SIM and self.keys == SIM_KEYS
 
 
 class StrategyProfile(_Section):
     """One strategy instance on one market of one account."""
 
-    name: Name = Field(description="Own name of the instance.")
+    name: Name = Field(description="Own name of the instance within its account.")
     kind: str = Field(description="Which strategy, e.g. surf.")
     account: Name = Field(description="Account that it trades on.")
     symbol: SymbolName = Field(description="Market that it trades.")
@@ -106,17 +128,46 @@ class StrategyProfile(_Section):
 
 
 class ExchangeProfile(_Section):
-    """The built-in exchange of simulated accounts."""
+    """A simulated exchange that the host starts; one process for each."""
 
-    symbol: SymbolName = Field("BTCUSDT", description="Market that it makes.")
-    seed: int = Field(7, ge=0, le=2**32 - 1, description="Same seed, same order flow.")
+    venue: VenueName = Field(description="Whose wire protocol it speaks.")
+    symbols: Annotated[tuple[SymbolName, ...], Field(min_length=1, max_length=16)] = Field(
+        description="Markets that it makes, spot and perpetual together where the venue does, "
+        "spelt as in accounts."
+    )
+    seed: int = Field(
+        7,
+        ge=0,
+        le=2**32 - 1,
+        description="Same seed, same order flow; exchanges of one seed share one price.",
+    )
     capture: Path | None = Field(
         None, description="Recorded market to replay in place of the order flow; relative to here."
     )
     speed: float = Field(
         1.0, gt=0, le=1_000, allow_inf_nan=False, description="Market time per real time."
     )
-    port: int = Field(0, ge=0, le=65_535, description="Port of its REST face; 0 = any free one.")
+    port: int = Field(0, ge=0, le=65_535, description="Port of all its faces; 0 = any free one.")
+    balances: dict[AssetName, Decimal] = Field(
+        default_factory=dict,
+        description="What each account starts with; empty = enough to trade both ways.",
+    )
+
+    @field_validator("symbols")
+    @classmethod
+    def _are_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _each_once(value)
+
+    @field_validator("balances")
+    @classmethod
+    def _are_amounts(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        if any(not amount.is_finite() or amount < 0 for amount in value.values()):
+            raise ValueError("amounts of 0 or more")
+        return value
+
+    def makes(self, account: AccountProfile) -> bool:
+        """Return whether an account can trade all its markets here."""
+        return account.venue == self.venue and set(account.symbols) <= set(self.symbols)
 
 
 class Profile(_Section):
@@ -144,7 +195,9 @@ class Profile(_Section):
         description="Accounts, each with an engine of its own."
     )
     strategies: tuple[StrategyProfile, ...] = Field((), description="Strategy instances.")
-    exchange: ExchangeProfile | None = Field(None, description="Needed by sim accounts.")
+    exchanges: Annotated[tuple[ExchangeProfile, ...], Field(max_length=8)] = Field(
+        (), description="Simulated exchanges; accounts with keys = sim need one."
+    )
 
     @field_validator("sizes")
     @classmethod
@@ -157,7 +210,7 @@ class Profile(_Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Profile:
-        for check in (_names_once, _no_real_money_beside_play, _sim_has_exchange, _strategies_fit):
+        for check in _CHECKS:
             check(self)
         return self
 
@@ -167,6 +220,12 @@ class Profile(_Section):
             if account.name == name:
                 return account
         raise KeyError(name)
+
+    def exchange_of(self, account: AccountProfile) -> int | None:
+        """Return the number of the exchange that an account trades on; ``None`` outside."""
+        if not account.is_hosted:
+            return None
+        return next(i for i, one in enumerate(self.exchanges) if one.makes(account))
 
     def strategies_of(self, account: str) -> list[StrategyProfile]:
         """Return the instances of one account, in order of the file."""
@@ -190,12 +249,18 @@ class Misfit(ValueError):
 
 
 def _names_once(profile: Profile) -> None:
-    for section in ("accounts", "strategies"):
-        seen: set[str] = set()
-        for index, one in enumerate(getattr(profile, section)):
-            if one.name in seen:
-                raise Misfit((section, index, "name"), one.name, f"a name of its own in {section}")
-            seen.add(one.name)
+    """Account names are unique; those of strategies within their account."""
+    accounts: set[str] = set()
+    for index, account in enumerate(profile.accounts):
+        if account.name in accounts:
+            raise Misfit(("accounts", index, "name"), account.name, "a name of its own in accounts")
+        accounts.add(account.name)
+    strategies: set[tuple[str, str]] = set()
+    for index, strategy in enumerate(profile.strategies):
+        if (strategy.account, strategy.name) in strategies:
+            expected = f"a name of its own in the strategies of {strategy.account}"
+            raise Misfit(("strategies", index, "name"), strategy.name, expected)
+        strategies.add((strategy.account, strategy.name))
 
 
 def _no_real_money_beside_play(profile: Profile) -> None:
@@ -207,23 +272,65 @@ def _no_real_money_beside_play(profile: Profile) -> None:
             raise Misfit(loc, account.environment.value.lower(), expected)
 
 
+def _venues_fit(profile: Profile) -> None:
+    """Refuse environments and addresses that a venue does not have."""
+    for index, account in enumerate(profile.accounts):
+        try:
+            check_environment(account.venue, account.environment)
+            if not account.is_hosted:
+                check_urls(account.venue, account.environment, account.urls)
+        except ConfigError as error:
+            loc = ("accounts", index, *(() if error.field == "environment" else ("urls",)))
+            raise Misfit((*loc, error.field), error.value, error.expected) from None
+
+
 def _sim_has_exchange(profile: Profile) -> None:
     for index, account in enumerate(profile.accounts):
         is_sim = account.environment is Environment.SIM
-        if is_sim and profile.exchange is None:
-            loc = ("accounts", index, "environment")
-            raise Misfit(loc, "sim", "an [exchange] section in this profile")
-        if is_sim != (account.keys == SIM_KEYS):
-            expected = SIM_KEYS if is_sim else "env:PREFIX or nothing outside the simulation"
+        if not is_sim and account.keys == SIM_KEYS:
+            expected = "env:PREFIX or nothing outside the simulation"
             raise Misfit(("accounts", index, "keys"), account.keys, expected)
-        if is_sim and profile.exchange is not None:
-            for place, symbol in enumerate(account.symbols):
-                if symbol != profile.exchange.symbol:
-                    raise Misfit(
-                        ("accounts", index, "symbols", place),
-                        symbol,
-                        f"{profile.exchange.symbol}, the exchange's market",
-                    )
+        if is_sim and not account.is_hosted and not (account.keys and account.urls):
+            expected = "sim, or env:PREFIX with the urls of an exchange that runs elsewhere"
+            raise Misfit(("accounts", index, "keys"), account.keys, expected)
+        if not account.is_hosted:
+            continue
+        if account.urls:
+            name, value = next(iter(account.urls.items()))
+            expected = "no such key: the profile's own exchange tells its addresses"
+            raise Misfit(("accounts", index, "urls", name), value, expected)
+        if not any(exchange.makes(account) for exchange in profile.exchanges):
+            raise _not_made(profile, account, index)
+
+
+def _not_made(profile: Profile, account: AccountProfile, index: int) -> Misfit:
+    """Return what is wrong with a simulated account that no exchange makes the markets of."""
+    of_venue = [one for one in profile.exchanges if one.venue == account.venue]
+    if not of_venue:
+        expected = f"an [[exchanges]] section with venue = {account.venue!r} in this profile"
+        return Misfit(("accounts", index, "environment"), "sim", expected)
+    made = {symbol for one in of_venue for symbol in one.symbols}
+    missing = [symbol for symbol in account.symbols if symbol not in made] or account.symbols
+    place = ("accounts", index, "symbols", account.symbols.index(missing[0]))
+    known = " or ".join(", ".join(one.symbols) for one in of_venue)
+    return Misfit(place, missing[0], f"{known}: the markets of the {account.venue} exchange")
+
+
+def _exchanges_fit(profile: Profile) -> None:
+    ports: set[int] = set()
+    for index, exchange in enumerate(profile.exchanges):
+        if exchange.port and exchange.port in ports:
+            raise Misfit(("exchanges", index, "port"), exchange.port, "a port of its own")
+        ports.add(exchange.port)
+        if exchange.capture is not None and (exchange.venue, len(exchange.symbols)) != (
+            "binance",
+            1,
+        ):
+            expected = "no capture: only one market of binance can be replayed"
+            raise Misfit(("exchanges", index, "capture"), str(exchange.capture), expected)
+        if not any(exchange.makes(one) for one in profile.accounts if one.is_hosted):
+            expected = "a venue with a sim account on these symbols, or no such section"
+            raise Misfit(("exchanges", index, "venue"), exchange.venue, expected)
 
 
 def _strategies_fit(profile: Profile) -> None:
@@ -236,3 +343,13 @@ def _strategies_fit(profile: Profile) -> None:
         if strategy.symbol not in account.symbols:
             expected = f"one of {', '.join(account.symbols)}, the symbols of {account.name}"
             raise Misfit(("strategies", index, "symbol"), strategy.symbol, expected)
+
+
+_CHECKS = (
+    _names_once,
+    _no_real_money_beside_play,
+    _sim_has_exchange,
+    _venues_fit,
+    _exchanges_fit,
+    _strategies_fit,
+)

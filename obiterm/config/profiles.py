@@ -20,7 +20,6 @@ from obiterm.config.models import (
     OnDetach,
     Profile,
     StrategyProfile,
-    Urls,
 )
 from obiterm.config.parameters import check_parameters
 from obiterm.config.shipped import shipped_files
@@ -33,7 +32,6 @@ __all__ = [
     "Profile",
     "ProfileEntry",
     "StrategyProfile",
-    "Urls",
     "list_profiles",
     "load_profile",
 ]
@@ -78,7 +76,10 @@ def load_profile(name_or_path: str | Path, *, user_dir: Path) -> Profile:
         ) from None
     for index, strategy in enumerate(profile.strategies):
         check_parameters(strategy, where=where, text=text, at=("strategies", index))
-    return profile.model_copy(update={"exchange": _find_capture(profile, where, text)})
+    exchanges = tuple(
+        _find_capture(profile, index, where, text) for index in range(len(profile.exchanges))
+    )
+    return profile.model_copy(update={"exchanges": exchanges})
 
 
 def list_profiles(user_dir: Path) -> list[ProfileEntry]:
@@ -112,13 +113,13 @@ def _find(name: str, user_dir: Path) -> Path:
     raise ConfigError("profile", name, "the name of a profile", hint=nearest(name, known))
 
 
-def _find_capture(profile: Profile, where: str, text: str) -> ExchangeProfile | None:
-    exchange = profile.exchange
-    if exchange is None or exchange.capture is None:
+def _find_capture(profile: Profile, index: int, where: str, text: str) -> ExchangeProfile:
+    exchange = profile.exchanges[index]
+    if exchange.capture is None:
         return exchange
     capture = profile.source.parent / exchange.capture.expanduser()
     if not capture.is_file():
-        loc = ("exchange", "capture")
+        loc = ("exchanges", index, "capture")
         value = str(exchange.capture)
         raise ConfigError(spell(loc), value, "an existing file", where=place(where, text, loc))
     return exchange.model_copy(update={"capture": capture})

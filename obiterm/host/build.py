@@ -1,10 +1,13 @@
-"""Build engines from a profile: addresses, keys, instruments, records."""
+"""Build engines from a profile: hubs, keys, instruments, records."""
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from decimal import Decimal
+
+import msgspec
 
 from obiterm import __version__
 from obiterm.config.keys import ApiKeys, find_keys
@@ -12,16 +15,17 @@ from obiterm.config.models import AccountProfile, Profile
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError
 from obiterm.core.events import ClockMeasured
-from obiterm.core.values import AccountId, Environment, RunId, Symbol, TradingState
+from obiterm.core.values import AccountId, Environment, RunId, Symbol
 from obiterm.engine.account import AccountEngine
-from obiterm.engine.feed import SharedFeed
-from obiterm.engine.gateway import Gateway
+from obiterm.engine.gateway import Gateway, Prepared
+from obiterm.engine.guard import SelfTradeGuard
 from obiterm.engine.hub import Hub
 from obiterm.engine.latches import LatchStore
 from obiterm.engine.listeners import EventListener, NoteListener
 from obiterm.engine.venues import open_hub
 from obiterm.host.exchange_child import ExchangeAddress
 from obiterm.host.inheritance import Inheritance, inherit
+from obiterm.host.slots import AccountSlot
 from obiterm.journal.log import Journal
 from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
 
@@ -36,58 +40,163 @@ def new_run_id() -> RunId:
     return RunId(text + "".join(secrets.choice(digits) for _ in range(2)))
 
 
-def make_hub(account: AccountProfile, address: ExchangeAddress | None, clock: Clock) -> Hub:
-    """Return the hub of an account's venue; ``address`` is that of an exchange started for it.
+class HubKey(msgspec.Struct, frozen=True):
+    """What accounts must have in common to share a hub."""
 
-    A simulated account without one trades on an exchange that runs already, at its ``urls``.
+    venue: str
+    environment: Environment
+    urls: tuple[tuple[str, str], ...]
+    life: int = 0
+    """Which process of a simulated exchange; a new one has streams of its own."""
+
+
+class HubRegistry:
+    """One hub for all accounts of a venue in one environment at the same addresses."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._hubs: dict[HubKey, Hub] = {}
+
+    async def hub(
+        self, account: AccountProfile, address: ExchangeAddress | None = None, life: int = 0
+    ) -> Hub:
+        """Return the hub of an account, opened when it is the first to need it.
+
+        Args:
+            account: who asks.
+            address: the simulated exchange that the host has started for it.
+            life: which process of that exchange.
+
+        Raises:
+            ConfigError: the venue, environment or an address is wrong.
+        """
+        urls: Mapping[str, str] = address.urls() if address is not None else account.urls
+        key = HubKey(account.venue, account.environment, tuple(sorted(urls.items())), life)
+        hub = self._hubs.get(key)
+        if hub is None:
+            hub = open_hub(account.venue, account.environment, urls, self._clock)
+            self._hubs[key] = hub
+            await self._drop_earlier(key)
+        return hub
+
+    async def close(self) -> None:
+        """Close every hub."""
+        hubs, self._hubs = list(self._hubs.values()), {}
+        for hub in hubs:
+            await hub.close()
+
+    async def _drop_earlier(self, key: HubKey) -> None:
+        """Close the hubs of processes that are gone."""
+        for other in list(self._hubs):
+            if other.life < key.life and msgspec.structs.replace(other, life=key.life) == key:
+                await self._hubs.pop(other).close()
+
+
+def account_keys(account: AccountProfile) -> ApiKeys:
+    """Return the keys that an account's profile refers to.
+
+    Raises:
+        ConfigError: it refers to none, or a variable that it names is not set.
     """
-    if account.environment is Environment.SIM and address is not None:
-        overrides = {"rest": address.rest, "stream": address.stream, "ws_api": address.ws_api}
-    else:
-        overrides = {k: v for k, v in account.urls.model_dump().items() if v}
-        if account.environment is Environment.SIM and not account.urls.rest:
-            raise ConfigError("environment", "sim", "a running simulated exchange")
-    return open_hub(account.venue, account.environment, overrides, clock)
-
-
-def make_gateway(account: AccountProfile, address: ExchangeAddress | None, hub: Hub) -> Gateway:
-    """Return the private side of an account, with the keys that its profile refers to."""
     keys = find_keys(account)
-    is_fresh = account.environment is Environment.SIM and address is not None
-    if is_fresh and address is not None:
-        keys = ApiKeys(address.api_key, address.api_secret)
     if keys is None:
         raise ConfigError(
             f"keys of account {account.name}", account.keys, "env:PREFIX with its keys set"
         )
-    return hub.gateway(keys, is_fresh=is_fresh)
+    return keys
 
 
-async def build_engine(
-    profile: Profile,
-    account: AccountProfile,
-    gateway: Gateway,
-    feed: SharedFeed,
-    run: RunId,
-    journal: Journal,
-    latches: LatchStore,
-    clock: Clock,
-    on_note: NoteListener,
-    on_event: EventListener,
-) -> AccountEngine:
-    """Prepare a gateway and return the account's engine.
+class EngineBuilder:
+    """What the engines of one host are built with."""
 
-    What earlier runs left (positions, latched state, the day's result) is taken over, unless
-    the exchange was started for this run.
-    """
-    prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
-    marks, now_ns = prepared.fill_marks, clock.wall_ns()
-    if gateway.is_fresh:
-        latched, past = None, Inheritance([], marks, Decimal(0), knows_past=True)
-    else:
-        latched = latches.read(account.name)
-        past = inherit(
-            journal,
+    def __init__(
+        self,
+        profile: Profile,
+        journal: Journal,
+        latches: LatchStore,
+        clock: Clock,
+        on_note: NoteListener,
+        on_event: EventListener,
+    ) -> None:
+        self._profile = profile
+        self._journal = journal
+        self._latches = latches
+        self._clock = clock
+        self._on_note = on_note
+        self._on_event = on_event
+        self._guard = SelfTradeGuard()
+        self.run = new_run_id()
+        """Run of the engines that are built first; one that begins anew has its own."""
+
+    async def build(
+        self,
+        account: AccountProfile,
+        slot: AccountSlot,
+        hub: Hub,
+        gateway: Gateway,
+    ) -> AccountEngine:
+        """Prepare a gateway and return the account's engine.
+
+        What earlier runs left (positions, latched state, the day's result) is taken over,
+        unless the exchange was started for this run: then only what the slot still knows.
+
+        Raises:
+            ObitermError: the venue did not answer what has to be known.
+        """
+        prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
+        past = self._past(account, slot, gateway, prepared)
+        remains = slot.remains
+        record = StartRecord(
+            program=__version__,
+            account=AccountId(account.name),
+            environment=account.environment,
+            run=self.run if remains is None else new_run_id(),
+            profile=self._profile.name,
+            instruments=list(prepared.instruments.values()),
+            limits=encode_limits(account.limits),
+            strategies=[
+                StrategyRecord(
+                    name=strategy.name,
+                    kind=strategy.kind,
+                    symbol=Symbol(strategy.symbol),
+                    parameters=strategy.parameters,
+                    running=strategy.enabled if remains is None else remains.running[strategy.name],
+                )
+                for strategy in self._profile.strategies_of(account.name)
+            ],
+            start_state=slot.state,
+            armed=not account.environment.is_real_money,
+            balances=prepared.balances,
+            market_events=self._profile.journal_market_events,
+            result_before_quote=past.result_quote,
+            knows_past=past.knows_past,
+            fill_marks=past.fill_marks,
+        )
+        engine = AccountEngine(
+            record,
+            gateway,
+            hub.feed,
+            self._journal,
+            self._latches,
+            self._clock,
+            self._on_note,
+            self._on_event,
+            self._guard,
+        )
+        clock_told = ClockMeasured(prepared.clock_offset_ns, 0, self._clock.wall_ns())
+        engine.inherit([clock_told, *past.events], past.fill_marks)
+        return engine
+
+    def _past(
+        self, account: AccountProfile, slot: AccountSlot, gateway: Gateway, prepared: Prepared
+    ) -> Inheritance:
+        marks = prepared.fill_marks
+        if gateway.is_fresh:
+            result = slot.remains.result_quote if slot.remains is not None else Decimal(0)
+            return Inheritance([], marks, result, knows_past=True)
+        now_ns = self._clock.wall_ns()
+        return inherit(
+            self._journal,
             account.name,
             prepared.instruments,
             marks,
@@ -95,33 +204,3 @@ async def build_engine(
             mark_of=gateway.fill_mark,
             positions=prepared.positions,
         )
-    record = StartRecord(
-        program=__version__,
-        account=AccountId(account.name),
-        environment=account.environment,
-        run=run,
-        profile=profile.name,
-        instruments=list(prepared.instruments.values()),
-        limits=encode_limits(account.limits),
-        strategies=[
-            StrategyRecord(
-                name=strategy.name,
-                kind=strategy.kind,
-                symbol=Symbol(strategy.symbol),
-                parameters=strategy.parameters,
-                running=strategy.enabled,
-            )
-            for strategy in profile.strategies_of(account.name)
-        ],
-        start_state=latched.state if latched else TradingState.ACTIVE,
-        armed=not account.environment.is_real_money,
-        balances=prepared.balances,
-        market_events=profile.journal_market_events,
-        result_before_quote=past.result_quote,
-        knows_past=past.knows_past,
-        fill_marks=past.fill_marks,
-    )
-    engine = AccountEngine(record, gateway, feed, journal, latches, clock, on_note, on_event)
-    clock_told = ClockMeasured(prepared.clock_offset_ns, 0, now_ns)
-    engine.inherit([clock_told, *past.events], past.fill_marks)
-    return engine

@@ -1,4 +1,4 @@
-"""Start the simulated exchange as a child process that ends with its host."""
+"""Start a simulated exchange as a child process that ends with its host."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import logging
 import sys
 from collections import deque
-from pathlib import Path
 
 import msgspec
 
+from obiterm.config.keys import ApiKeys
+from obiterm.config.models import ExchangeProfile
 from obiterm.core.errors import ObitermError, UsageError
 
 _START_LIMIT_S = 20.0
@@ -22,20 +23,56 @@ _USAGE_STATUS = 2
 _LOG = logging.getLogger("obiterm.host")
 
 
+class AccountKeys(msgspec.Struct, frozen=True):
+    """How one account of the exchange signs."""
+
+    name: str
+    api_key: str
+    api_secret: str
+
+    def __repr__(self) -> str:
+        return f"AccountKeys(name={self.name!r})"
+
+
 class ExchangeAddress(msgspec.Struct, frozen=True):
     """The JSON line that ``obiterm exchange --json`` prints."""
 
     venue: str
     rest: str
     stream: str
-    ws_api: str
-    api_key: str
-    api_secret: str
     symbols: list[str]
+    accounts: list[AccountKeys]
+    ws_api: str | None = None
     private_stream: str | None = None
 
     def __repr__(self) -> str:
         return f"ExchangeAddress(venue={self.venue!r}, rest={self.rest!r})"
+
+    @property
+    def port(self) -> int:
+        """The port that all its faces share."""
+        return int(self.rest.rpartition(":")[2])
+
+    def keys(self, number: int) -> ApiKeys:
+        """Return the keys of its account with this number, from 0."""
+        account = self.accounts[number]
+        return ApiKeys(account.api_key, account.api_secret)
+
+    def urls(self) -> dict[str, str]:
+        """Return its base addresses by the names that the venue's room has for them."""
+        match self.venue:
+            case "bybit":
+                found = {
+                    "rest": self.rest,
+                    "public": self.stream,
+                    "private": self.private_stream,
+                    "trade": self.ws_api,
+                }
+            case "backpack":
+                found = {"rest": self.rest, "stream": self.stream}
+            case _:
+                found = {"rest": self.rest, "stream": self.stream, "ws_api": self.ws_api}
+        return {name: address for name, address in found.items() if address}
 
 
 class ExchangeGone(ObitermError):
@@ -60,21 +97,27 @@ class ExchangeChild:
         self.address = address
 
     @classmethod
-    async def start(
-        cls, *, symbol: str, seed: int, port: int, capture: Path | None, speed: float
-    ) -> ExchangeChild:
+    async def start(cls, profile: ExchangeProfile, accounts: int, port: int) -> ExchangeChild:
         """Start it and wait for its address.
+
+        Args:
+            profile: what it plays.
+            accounts: how many accounts it opens.
+            port: where it listens; 0 = any free port.
 
         Raises:
             UsageError: it refuses what it was asked for, in its own words.
             ExchangeGone: it failed to start, or did not in time.
         """
+        symbols = ",".join(exchange_symbol(profile.venue, one) for one in profile.symbols)
         arguments = [
-            *("--venue", "binance", "--symbol", symbol, "--seed", str(seed)),
-            *("--port", str(port), "--json", "--exit-with-parent"),
+            *("--venue", profile.venue, "--symbol", symbols, "--seed", str(profile.seed)),
+            *("--port", str(port), "--accounts", str(accounts), "--json", "--exit-with-parent"),
         ]
-        if capture is not None:
-            arguments += ["--capture", str(capture), "--speed", f"{speed:g}"]
+        if profile.capture is not None:
+            arguments += ["--capture", str(profile.capture), "--speed", f"{profile.speed:g}"]
+        for asset, amount in profile.balances.items():
+            arguments += ["--balance", f"{asset}={amount:f}"]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "obiterm", "exchange", *arguments),
             stdin=asyncio.subprocess.PIPE,
@@ -128,6 +171,16 @@ class ExchangeChild:
             if text := line.decode(errors="replace").strip():
                 self._words.append(text)
                 _LOG.warning("exchange: %s", text)
+
+
+def exchange_symbol(venue: str, symbol: str) -> str:
+    """Return the simulated exchange's own name of a market that profiles spell ``symbol``."""
+    match venue:
+        case "bybit":
+            return symbol.removesuffix(".SPOT") if symbol.endswith(".SPOT") else f"{symbol}.P"
+        case "binance-futures":
+            return symbol.removesuffix("-PERP")
+    return symbol
 
 
 async def _greeting(process: asyncio.subprocess.Process) -> ExchangeAddress:

@@ -284,4 +284,5 @@ def account_status(slot: AccountSlot, now_ns: int) -> AccountStatus:
         open_orders=engine.kernel.desk.live_count if engine is not None else 0,
         positions=position_rows(engine, slot.venue, now_ns) if engine is not None else [],
         feed_age_ms=max(ages, default=math.nan),
+        trouble=slot.trouble,
     )

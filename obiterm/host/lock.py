@@ -21,7 +21,10 @@ _PROBE_LIMIT_S = 0.1
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What a host was started with; another shell compares it with what it wants."""
+    """What a host was started with; another shell compares it with what it wants.
+
+    Of several simulated exchanges the first counts: the command line sets all of them alike.
+    """
 
     pid: int
     capture: str = ""
@@ -31,11 +34,11 @@ class Running(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, profile: Profile) -> Running:
         """Describe this process running ``profile``."""
-        exchange = profile.exchange
-        if exchange is None:
+        if not profile.exchanges:
             return cls(os.getpid())
-        capture = str(exchange.capture) if exchange.capture else ""
-        return cls(os.getpid(), capture, exchange.speed, exchange.seed)
+        first = profile.exchanges[0]
+        capture = str(first.capture) if first.capture else ""
+        return cls(os.getpid(), capture, first.speed, first.seed)
 
 
 def lock_path(paths: Paths, profile: str) -> Path:

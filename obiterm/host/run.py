@@ -13,17 +13,17 @@ import msgspec
 from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit, Kill
-from obiterm.core.errors import DataError, UsageError
-from obiterm.core.values import Environment, RunId
+from obiterm.core.errors import ConfigError, DataError, UsageError
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import LatchStore
-from obiterm.host.build import build_engine, make_gateway, make_hub, new_run_id
-from obiterm.host.exchange_child import ExchangeChild, ExchangeGone
+from obiterm.host.build import EngineBuilder, HubRegistry, account_keys
+from obiterm.host.exchange_child import ExchangeGone
+from obiterm.host.exchanges import HostedExchange, hosted_exchanges
 from obiterm.host.lock import only_host_of
 from obiterm.host.publisher import Publisher, measure_loop_lag
 from obiterm.host.service import HostOptions, HostService
-from obiterm.host.slots import AccountSlot
-from obiterm.host.supervision import keep_journal, supervise
+from obiterm.host.slots import AccountSlot, engines_of
+from obiterm.host.supervision import Supervisor, keep_journal
 from obiterm.journal.log import Journal
 from obiterm.link.server import LinkServer
 from obiterm.net.clock import SteadyClock
@@ -39,19 +39,24 @@ class HostResult(msgspec.Struct, frozen=True):
 
 
 class RunningHost:
-    """A started host: its engines, service and exchange, for whoever composes it."""
+    """A started host: its accounts, service and exchanges, for whoever composes it."""
 
     def __init__(
         self,
         service: HostService,
-        engines: list[AccountEngine],
-        child: ExchangeChild | None,
+        slots: list[AccountSlot],
+        exchanges: list[HostedExchange],
         journal: Journal,
     ) -> None:
         self.service = service
-        self.engines = engines
-        self.child = child
+        self.slots = slots
+        self.exchanges = exchanges
         self.journal = journal
+
+    @property
+    def engines(self) -> list[AccountEngine]:
+        """The engines that there are now."""
+        return engines_of(self.slots)
 
 
 OnReady = Callable[[RunningHost], None]
@@ -69,27 +74,26 @@ async def run_host(
     """Run the host of a profile until it is asked to stop.
 
     Args:
-        on_ready: called when viewers can attach.
+        on_ready: called when viewers can attach; accounts may still be connecting.
         before_end: called when the host is asked to stop, while its engines still run.
         handle_signals: take SIGUSR1, SIGUSR2, SIGTERM and SIGINT; main thread only.
 
     Raises:
         UsageError: the profile already runs, its journal does not hold, it cannot start.
-        ExchangeGone: the simulated exchange ended by itself.
+        ExchangeGone: a simulated exchange did not start, or a replay ended by itself.
     """
     paths.ensure()
     with only_host_of(profile, paths):
         journal = _open_journal(profile, paths)
-        child: ExchangeChild | None = None
+        exchanges = hosted_exchanges(profile)
         try:
-            if any(one.environment is Environment.SIM for one in profile.accounts):
-                child = await _start_exchange(profile)
-            return await _serve(
-                profile, paths, journal, child, on_ready, before_end, handle_signals
-            )
+            _require_some_keys(profile)
+            await _start_all(exchanges)
+            host = _Host(profile, paths, journal, exchanges)
+            return await host.serve(on_ready, before_end, handle_signals)
         finally:
-            if child is not None:
-                await child.stop()
+            for exchange in exchanges:
+                await exchange.stop()
             with contextlib.suppress(DataError):
                 journal.close()
 
@@ -102,111 +106,104 @@ def _open_journal(profile: Profile, paths: Paths) -> Journal:
         raise UsageError(error.message, hint=error.hint) from error
 
 
-async def _start_exchange(profile: Profile) -> ExchangeChild | None:
-    exchange = profile.exchange
-    if exchange is None:  # the profile's own check has told so already
-        return None
-    return await ExchangeChild.start(
-        symbol=exchange.symbol,
-        seed=exchange.seed,
-        port=exchange.port,
-        capture=exchange.capture,
-        speed=exchange.speed,
-    )
-
-
-async def _serve(
-    profile: Profile,
-    paths: Paths,
-    journal: Journal,
-    child: ExchangeChild | None,
-    on_ready: OnReady | None,
-    before_end: BeforeEnd | None,
-    handle_signals: bool,
-) -> HostResult:
-    clock = SteadyClock()
-    run = new_run_id()
-    latches = LatchStore(paths.latches / profile.name)
-    slots = [AccountSlot(account, latches, clock) for account in profile.accounts]
-    publisher = Publisher(slots, clock, profile.sizes)
-    engines = await _build_engines(profile, run, latches, journal, child, publisher, clock)
-    for slot, engine in zip(slots, engines, strict=True):
-        slot.take(engine)
-    options = HostOptions(profile=profile.name, run=run, on_detach=profile.on_detach)
-    service = HostService(options, slots, publisher, journal, clock)
-    server = LinkServer(paths.socket(profile.name), service)
-    await server.start()
-    if handle_signals:
-        _handle_signals(service)
-    running = RunningHost(service, engines, child, journal)
-    failures: list[ExchangeGone] = []
-    left: list[str] = []
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(supervise(engine, publisher)) for engine in engines]
-            tasks += [
-                group.create_task(publisher.run(lambda: server.viewers)),
-                group.create_task(measure_loop_lag(publisher)),
-                group.create_task(keep_journal(journal, publisher)),
-            ]
-            if child is not None:
-                tasks.append(group.create_task(_watch_exchange(child, service, failures)))
-            if on_ready is not None:
-                on_ready(running)
-            await service.stop_asked.wait()
-            if not failures:
-                if before_end is not None:
-                    await before_end(running)
-                left = [*await service.withdraw(), *await service.panic_done()]
-            publisher.publish_now(server.viewers)
-            for task in tasks:
-                task.cancel()
-    finally:
-        await server.stop(service.stop_reason or "the host has ended")
-    if failures:
-        raise failures[0]
-    return HostResult(reason=service.stop_reason, journal=journal.path, left=tuple(left))
-
-
-async def _build_engines(
-    profile: Profile,
-    run: RunId,
-    latches: LatchStore,
-    journal: Journal,
-    child: ExchangeChild | None,
-    publisher: Publisher,
-    clock: SteadyClock,
-) -> list[AccountEngine]:
-    address = child.address if child else None
-    engines = []
+def _require_some_keys(profile: Profile) -> None:
+    """Refuse to start when no account could ever trade; one that could not is told apart."""
+    faults: list[ConfigError] = []
     for account in profile.accounts:
-        hub = make_hub(account, address, clock)
-        engines.append(
-            await build_engine(
-                profile,
-                account,
-                make_gateway(account, address, hub),
-                hub.feed,
-                run,
-                journal,
-                latches,
-                clock,
-                publisher.on_note,
-                publisher.on_event,
-            )
+        try:
+            if not account.is_hosted:
+                account_keys(account)
+        except ConfigError as error:
+            faults.append(error)
+    if len(faults) == len(profile.accounts):
+        raise faults[0]
+
+
+async def _start_all(exchanges: list[HostedExchange]) -> None:
+    """Start the exchanges at the same time; the first one that refuses ends it."""
+    async with asyncio.TaskGroup() as group:
+        for exchange in exchanges:
+            group.create_task(exchange.start())
+
+
+class _Host:
+    """One running host."""
+
+    def __init__(
+        self, profile: Profile, paths: Paths, journal: Journal, exchanges: list[HostedExchange]
+    ) -> None:
+        self._profile = profile
+        self._journal = journal
+        self._exchanges = exchanges
+        self._failures: list[ExchangeGone] = []
+        clock = SteadyClock()
+        latches = LatchStore(paths.latches / profile.name)
+        self._slots = [AccountSlot(account, latches, clock) for account in profile.accounts]
+        self._publisher = Publisher(self._slots, clock, profile.sizes)
+        self._hubs = HubRegistry(clock)
+        self._builder = EngineBuilder(
+            profile, journal, latches, clock, self._publisher.on_note, self._publisher.on_event
         )
-    return engines
+        options = HostOptions(profile.name, self._builder.run, profile.on_detach)
+        self._service = HostService(options, self._slots, self._publisher, journal, clock)
+        self._server = LinkServer(paths.socket(profile.name), self._service)
 
+    async def serve(
+        self, on_ready: OnReady | None, before_end: BeforeEnd | None, handle_signals: bool
+    ) -> HostResult:
+        """Serve until asked to stop; accounts come up meanwhile, each by itself."""
+        service = self._service
+        await self._server.start()
+        if handle_signals:
+            _handle_signals(service)
+        running = RunningHost(service, self._slots, self._exchanges, self._journal)
+        left: list[str] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = self._start_tasks(group)
+                if on_ready is not None:
+                    on_ready(running)
+                await service.stop_asked.wait()
+                if not self._failures:
+                    if before_end is not None:
+                        await before_end(running)
+                    left = [*await service.withdraw(), *await service.panic_done()]
+                self._publisher.publish_now(self._server.viewers)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._server.stop(service.stop_reason or "the host has ended")
+            await self._hubs.close()
+            for slot in self._slots:
+                await slot.close()
+        if self._failures:
+            raise self._failures[0]
+        return HostResult(service.stop_reason, self._journal.path, tuple(left))
 
-async def _watch_exchange(
-    child: ExchangeChild, service: HostService, failures: list[ExchangeGone]
-) -> None:
-    """End the host when its exchange is gone: nothing is left to trade on, or to cancel."""
-    try:
-        await child.until_gone()
-    except ExchangeGone as error:
-        failures.append(error)
-        service.ask_stop(error.message)
+    def _start_tasks(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        publisher = self._publisher
+        work = [
+            publisher.run(lambda: self._server.viewers),
+            measure_loop_lag(publisher),
+            keep_journal(self._journal, publisher),
+            *(self._keep_exchange(exchange) for exchange in self._exchanges),
+            *(self._supervisor(slot).run() for slot in self._slots),
+        ]
+        return [group.create_task(one) for one in work]
+
+    def _supervisor(self, slot: AccountSlot) -> Supervisor:
+        account = self._profile.account(slot.name)
+        number = self._profile.exchange_of(account)
+        exchange = self._exchanges[number] if number is not None else None
+        return Supervisor(account, slot, exchange, self._hubs, self._builder, self._publisher)
+
+    async def _keep_exchange(self, exchange: HostedExchange) -> None:
+        """Keep an exchange up; a replay that breaks off ends the host, it has nothing left."""
+        try:
+            await exchange.keep(lambda text: self._publisher.tell("host", text))
+        except ExchangeGone as error:
+            self._failures.append(error)
+            self._service.ask_stop(error.message)
 
 
 def _handle_signals(service: HostService) -> None:

@@ -139,27 +139,29 @@ class HostService:
 
     def command_all(self, command: AnyCommand, who: str) -> tuple[bool, str]:
         """Give a command to the accounts it names; panic does not need a lease."""
-        named = [e for e in self._engines if command.account in (e.name, ALL_ACCOUNTS)]
+        named = [one for one in self._slots if command.account in (one.name, ALL_ACCOUNTS)]
         if not named:
-            known = ", ".join(e.name for e in self._engines)
+            known = ", ".join(one.name for one in self._slots)
             return False, f"no account {command.account!r}: there are {known}"
         if isinstance(command, Rearm) and command.account == ALL_ACCOUNTS:
             if command.typed != "all":
                 return False, "type all to arm every account"
-            results = [self._give(e, Rearm(account=e.name, typed=e.name), who) for e in named]
+            results = [
+                self._give(one, Rearm(account=one.name, typed=one.name), who) for one in named
+            ]
         else:
-            results = [self._give(engine, command, who) for engine in named]
+            results = [self._give(one, command, who) for one in named]
         failed = [text for ok, text in results if not ok]
         return (not failed), failed[0] if failed else results[0][1]
 
-    def _give(self, engine: AccountEngine, command: AnyCommand, who: str) -> tuple[bool, str]:
+    def _give(self, slot: AccountSlot, command: AnyCommand, who: str) -> tuple[bool, str]:
         """Give one account a command; its fault never keeps the next one from a kill (R126)."""
         try:
-            return engine.command(command, who)
+            return slot.command(command, who)
         except Exception as error:  # task boundary: told to whoever asked, and in the log
             text = f"{type(command).__name__} failed: {type(error).__name__}: {error}"
-            self._publisher.tell(engine.name, text)
-            return False, f"{engine.name}: {text}"
+            self._publisher.tell(slot.name, text)
+            return False, f"{slot.name}: {text}"
 
     def _obey(self, viewer: Viewer, command: AnyCommand) -> tuple[bool, str]:
         if not isinstance(command, Kill | EmergencyExit | HoldFire):
@@ -225,10 +227,9 @@ class HostService:
             answer does not keep the host alive.
         """
         if not hold:
-            for engine in self._engines:
-                for runner in engine.kernel.runners:
-                    stop = StopStrategy(account=engine.name, name=runner.name)
-                    self._give(engine, stop, "host stop")
+            for slot in self._slots:
+                for runner in slot.engine.kernel.runners if slot.engine is not None else ():
+                    self._give(slot, StopStrategy(account=slot.name, name=runner.name), "host stop")
         deadline = self._clock.monotonic_ns() + int(_WITHDRAW_LIMIT_S * NS_PER_S)
         while (left := self._entries()) and self._clock.monotonic_ns() < deadline:
             for engine, order in left:
@@ -246,14 +247,17 @@ class HostService:
         ]
 
     async def panic_done(self, limit_s: float = _STOP_LIMIT_S) -> list[str]:
-        """Wait for every account's panic path; return the accounts that are not done in time."""
+        """Wait for every account's panic path; return the accounts that are not done in time.
+
+        One that is not connected is not waited for: its kill is not confirmed.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await asyncio.gather(*(engine.panic.wait() for engine in self._engines))
         return [
-            engine.name
-            for engine in self._engines
-            if engine.panic.progress is not None and not engine.panic.progress.done
+            slot.name
+            for slot in self._slots
+            if (progress := slot.panic) is not None and not progress.done
         ]
 
     # -- telling -----------------------------------------------------------------------------
@@ -287,9 +291,10 @@ class HostService:
                 environment=slot.environment,
                 state=slot.state,
                 rest=slot.rest_url,
-                open_orders=0,
+                open_orders=slot.engine.kernel.desk.live_count if slot.engine is not None else 0,
                 positions=[],
                 feed_age_ms=math.nan,
+                trouble=slot.trouble,
             )
 
     def _welcome(self, viewer: Viewer) -> Welcome:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
 
 from obiterm.config.models import AccountProfile
 from obiterm.core.clock import Clock
@@ -18,6 +21,15 @@ from obiterm.core.values import NS_PER_MS, Environment, Symbol, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import Latched, LatchStore, LatchWriter
 from obiterm.engine.panic import PanicProgress
+
+
+class Remains(msgspec.Struct, frozen=True):
+    """What of an account outlives the exchange that it was on."""
+
+    result_quote: Decimal
+    """Result of the day."""
+    running: dict[str, bool]
+    """Whether each strategy instance was let trade."""
 
 
 class AccountSlot:
@@ -30,7 +42,9 @@ class AccountSlot:
         symbols: the markets it watches, in the venue's spelling.
         engine: what trades; ``None`` until the venue has answered all that it needs.
         since_ns: wall time of the last change of ``trouble``.
-        retry: set when a human wants a stopped account to be tried again.
+        remains: what is left of an engine whose exchange is gone.
+        is_stopped: whether nothing more is tried until a human wants it (``Rearm``).
+        retry: set when a human wants that.
     """
 
     def __init__(self, account: AccountProfile, latches: LatchStore, clock: Clock) -> None:
@@ -40,13 +54,15 @@ class AccountSlot:
         self.symbols: tuple[Symbol, ...] = tuple(Symbol(s) for s in account.symbols)
         self.engine: AccountEngine | None = None
         self.since_ns = clock.wall_ns()
+        self.remains: Remains | None = None
+        self.is_stopped = False
         self.retry = asyncio.Event()
         self._clock = clock
         self._trouble = "connecting"
         self._holds = False
         self._panic: PanicProgress | None = None
         self._latches = LatchWriter(latches, account.name, self._latch_failed)
-        latched = latches.read(account.name) if account.environment is not Environment.SIM else None
+        latched = None if account.is_hosted else latches.read(account.name)
         self._state = latched.state if latched is not None else TradingState.ACTIVE
 
     @property
@@ -101,22 +117,24 @@ class AccountSlot:
             kind = EmergencyExit if panic.flatten else Kill
             engine.command(kind(account=self.name), panic.who)
 
-    def lose(self) -> AccountEngine | None:
-        """Take the engine away, since its venue has forgotten the account; keep what was asked.
+    def lose(self) -> None:
+        """Take the engine away, since its venue has forgotten the account.
 
-        Returns the engine that was there. A kill that it had not finished is kept.
+        Its trading state, what was asked of it and the day's result stay; a kill that was not
+        finished is asked of the next engine.
         """
         engine, self.engine = self.engine, None
         if engine is None:
-            return None
+            return
         self._state = engine.kernel.state
         self._holds = engine.kernel.gate.holding
+        running = {runner.name: runner.running for runner in engine.kernel.runners}
+        self.remains = Remains(engine.kernel.gate.day_result_quote, running)
         progress = engine.panic.progress
         if progress is not None and not progress.done:
             self._panic = PanicProgress(
                 self.name, progress.flatten, progress.who, progress.started_ns
             )
-        return engine
 
     # -- commands ----------------------------------------------------------------------------
 

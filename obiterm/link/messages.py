@@ -415,6 +415,8 @@ class AccountStatus(msgspec.Struct, frozen=True):
     open_orders: int
     positions: list[PositionRow]
     feed_age_ms: float
+    trouble: str
+    """Why it does not trade and what to do; empty when all is well."""
 
 
 class Status(msgspec.Struct, frozen=True, tag=True):

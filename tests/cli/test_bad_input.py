@@ -66,7 +66,7 @@ def test_wrong_words_on_the_command_line(
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ("\n[exchange2]\nseed = 1\n", ["exchange2", "no such key", "did you mean exchange?"]),
+        ("\n[exchange2]\nseed = 1\n", ["exchange2", "no such key", "did you mean exchanges?"]),
         ("max_open_ordres = 3\n", ["max_open_ordres", "did you mean max_open_orders?"]),
         ("max_orders_per_10s = 4000\n", ["syntax", "at line", "valid TOML"]),
         (

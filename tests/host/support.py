@@ -32,8 +32,9 @@ title = "For a test"
 on_detach = "{on_detach}"
 sizes = ["0.001"]
 
-[exchange]
-symbol = "BTCUSDT"
+[[exchanges]]
+venue = "binance"
+symbols = ["BTCUSDT"]
 seed = {seed}
 port = {port}
 
@@ -283,7 +284,7 @@ class Exchange:
         write_profile(name)
         path = Paths.from_environment().profiles / f"{name}.toml"
         text = path.read_text()
-        before, after = text.index("[exchange]"), text.index("[[accounts]]")
+        before, after = text.index("[[exchanges]]"), text.index("[[accounts]]")
         urls = "".join(f'{key} = "{self.address[key]}"\n' for key in ("rest", "stream", "ws_api"))
         text = text[:before] + text[after:]
         text = text.replace('"sim"', '"demo"', 1).replace('keys = "sim"', 'keys = "env:OUTSIDE"')

@@ -20,8 +20,9 @@ title = "mine"
 sizes = ["0.001", "0.01"]
 on_detach = "hold"
 
-[exchange]
-symbol = "BTCUSDT"
+[[exchanges]]
+venue = "binance"
+symbols = ["BTCUSDT"]
 seed = 7
 
 [[accounts]]
@@ -62,14 +63,14 @@ def load(tmp_path: Path) -> Load:
     return load
 
 
-@pytest.mark.parametrize("name", ["demo", "replay"])
+@pytest.mark.parametrize("name", ["demo", "demo-spot", "replay"])
 def test_shipped_profiles_load(name: str, tmp_path: Path) -> None:
     profile = load_profile(name, user_dir=tmp_path)
     assert profile.name == name
     assert {account.environment for account in profile.accounts} == {Environment.SIM}
-    assert profile.exchange is not None
-    assert profile.exchange.symbol == "BTCUSDT"
-    assert profile.strategies[0].kind == "surf"
+    assert all(account.is_hosted for account in profile.accounts)
+    assert {one.account for one in profile.strategies} == {one.name for one in profile.accounts}
+    assert {one.kind for one in profile.strategies} == {"surf"}
     assert profile.on_detach == "keep"
 
 
@@ -94,9 +95,9 @@ def _line(text: str) -> int:
 @pytest.mark.parametrize(
     ("old", "new", "field", "value", "expected", "hint"),
     [
-        ("seed = 7", "sed = 7", "exchange.sed", 7, "no such key", "did you mean seed?"),
-        ("seed = 7", "seed = -1", "exchange.seed", -1, "at least 0 and at most 4294967295", ""),
-        ("seed = 7", 'seed = "x"', "exchange.seed", "x", "a valid integer", ""),
+        ("seed = 7", "sed = 7", "exchanges[0].sed", 7, "no such key", "did you mean seed?"),
+        ("seed = 7", "seed = -1", "exchanges[0].seed", -1, "at least 0 and at most 4294967295", ""),
+        ("seed = 7", 'seed = "x"', "exchanges[0].seed", "x", "a valid integer", ""),
         ("schema = 1", "schema = 2", "schema", 2, "1", "Layout"),
         ('on_detach = "hold"', 'on_detach = "stay"', "on_detach", "stay", "'flatten'", ""),
         (
@@ -184,18 +185,61 @@ def test_what_is_wrong_is_named(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seed = 7", "seed = ", "syntax = 'Invalid value (at line 8, column 8)'"),
-        ('[exchange]\nsymbol = "BTCUSDT"\nseed = 7\n', "", "expected an [exchange] section"),
+        ("seed = 7", "seed = ", "syntax = 'Invalid value (at line 9, column 8)'"),
+        (
+            '[[exchanges]]\nvenue = "binance"\nsymbols = ["BTCUSDT"]\nseed = 7\n',
+            "",
+            "expected an [[exchanges]] section with venue = 'binance'",
+        ),
+        ("[[exchanges]]", "[exchange]", "exchange = "),
         ('keys = "sim"\n', "", "accounts[0].keys = '': expected sim"),
         ('keys = "env:TWO"', 'keys = "sim"', "expected env:PREFIX or nothing"),
         ('symbols = ["BTCUSDT"]', "symbols = []", "symbols = []: expected"),
-        ('symbols = ["BTCUSDT"]', 'symbols = ["ETHUSDT"]', "BTCUSDT, the exchange's market"),
+        (
+            'symbols = ["BTCUSDT"]',
+            'symbols = ["ETHUSDT"]',
+            "accounts[0].symbols[0] = 'BTCUSDT': expected ETHUSDT: the markets of the binance",
+        ),
         ('symbols = ["BTCUSDT"]', 'symbols = ["BTCUSDT", "BTCUSDT"]', "expected each symbol once"),
         ('venue = "binance"\nenvironment = "sim"', 'environment = "sim"', "venue = None"),
+        ('venue = "binance"\nenvironment', 'venue = "kraken"\nenvironment', "'kraken': expected"),
+        (
+            'venue = "binance"\nenvironment = "testnet"',
+            'venue = "backpack"\nenvironment = "testnet"',
+            "environment = 'testnet': expected live or sim: Backpack has no test environment",
+        ),
+        (
+            'keys = "env:TWO"',
+            'urls = {private = "ws://127.0.0.1:1"}',
+            "accounts[1].urls.private = 'ws://127.0.0.1:1': expected one of rest, stream, ws_api",
+        ),
+        (
+            'keys = "sim"',
+            'keys = "sim"\nurls = {rest = "http://127.0.0.1:1"}',
+            "the profile's own exchange tells its addresses",
+        ),
+        (
+            'keys = "sim"',
+            'keys = "env:ONE"\nurls = {rest = "http://127.0.0.1:1"}',
+            "accounts[0].urls.stream = '': expected an address",
+        ),
+        ("seed = 7", "balances = {USDT = -1}", "amounts of 0 or more"),
+        ('symbols = ["BTCUSDT"]\nseed', 'symbols = ["BTCUSDT", "BTCUSDT"]\nseed', "each symbol"),
+        (
+            "seed = 7",
+            'seed = 7\n[[exchanges]]\nvenue = "bybit"\nsymbols = ["BTCUSDT"]',
+            "exchanges[1].venue = 'bybit': expected a venue with a sim account",
+        ),
+        (
+            'symbol = "BTCUSDT"\n[strategies.parameters]\nenter_obi = 0.5\n',
+            'symbol = "BTCUSDT"\n[[strategies]]\nname = "surf-a"\nkind = "surf"\n'
+            'account = "one"\nsymbol = "BTCUSDT"\n',
+            "strategies[1].name = 'surf-a': expected a name of its own in the strategies of one",
+        ),
         ("schema = 1", 'schema = 1\nname = "x"', "name = 'x': expected no such key"),
-        ("seed = 7", 'capture = "no.gz"', "line 8: exchange.capture = 'no.gz': expected an exist"),
+        ("seed = 7", 'capture = "no.gz"', "line 9: exchanges[0].capture = 'no.gz': expected an"),
         ("seed = 7", "speed = 0", "expected more than 0 and at most 1000"),
-        ("seed = 7", "speed = inf", "exchange.speed = inf"),
+        ("seed = 7", "speed = inf", "exchanges[0].speed = inf"),
         ('symbol = "BTCUSDT"\n[str', 'symbol = "ETHUSDT"\n[str', "expected one of BTCUSDT"),
         ('keys = "env:TWO"', 'urls = {rest = "localhost"}', "urls.rest = 'localhost': expected an"),
     ],
@@ -217,11 +261,103 @@ def test_a_secret_in_a_profile_is_refused_and_not_shown(load: Load, line: str) -
     assert failure.value.__cause__ is None
 
 
+VENUES = """\
+schema = 1
+[[exchanges]]
+venue = "bybit"
+symbols = ["BTCUSDT.SPOT", "BTCUSDT", "ETHUSDT"]
+balances = {USDT = "5000", BTC = 0}
+
+[[exchanges]]
+venue = "backpack"
+symbols = ["SOL_USDC_PERP"]
+port = 4000
+"""
+ACCOUNT = """
+[[accounts]]
+name = "{name}"
+venue = "{venue}"
+environment = "{environment}"
+symbols = {symbols}
+keys = "{keys}"
+"""
+
+
+def account(name: str, venue: str, symbols: str, environment: str = "sim", keys: str = "") -> str:
+    keys = keys or ("sim" if environment == "sim" else "env:X")
+    return ACCOUNT.format(
+        name=name, venue=venue, environment=environment, symbols=symbols, keys=keys
+    )
+
+
+def test_accounts_find_the_exchange_of_their_venue_that_makes_their_markets(load: Load) -> None:
+    profile = load(
+        VENUES
+        + account("a", "backpack", '["SOL_USDC_PERP"]')
+        + account("b", "bybit", '["ETHUSDT"]')
+        + account("c", "bybit", '["BTCUSDT", "BTCUSDT.SPOT"]')
+        + account("d", "bybit", '["BTCUSDT"]', "demo")
+    )
+    assert [profile.exchange_of(one) for one in profile.accounts] == [1, 0, 0, None]
+    assert profile.exchanges[0].balances == {"USDT": Decimal(5000), "BTC": Decimal(0)}
+    assert [one.is_hosted for one in profile.accounts] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("venue", "environment", "urls"),
+    [
+        ("binance", "testnet", {"rest", "stream", "ws_api"}),
+        ("binance-futures", "demo", {"rest", "public", "market", "private", "ws_api", "stream"}),
+        ("bybit", "demo", {"rest", "public", "private", "trade"}),
+        ("backpack", "live", {"rest", "stream"}),
+    ],
+)
+def test_addresses_have_the_names_of_their_venue(
+    load: Load, venue: str, environment: str, urls: set[str]
+) -> None:
+    def table(name: str) -> str:
+        at = account("a", venue, '["BTCUSDT"]', environment)
+        return f'schema = 1\n{at}[accounts.urls]\n{name} = "wss://example.test/"\n'
+
+    for name in urls:
+        assert load(table(name)).accounts[0].urls == {name: "wss://example.test"}
+    for name in {"rest", "stream", "public", "private", "trade", "ws_api", "wsapi"} - urls:
+        with pytest.raises(ConfigError) as failure:
+            load(table(name))
+        assert failure.value.field == f"accounts[0].urls.{name}"
+        assert all(known in failure.value.expected for known in urls)
+
+
+def test_a_sim_account_may_trade_on_an_exchange_that_runs_elsewhere(load: Load) -> None:
+    text = "schema = 1\n" + account("a", "backpack", '["SOL_USDC"]', keys="env:SIM")
+    urls = '[accounts.urls]\nrest = "http://127.0.0.1:1"\nstream = "ws://127.0.0.1:1"\n'
+    profile = load(text + urls)
+    assert profile.exchange_of(profile.accounts[0]) is None
+    with pytest.raises(ConfigError, match="urls of an exchange that runs elsewhere"):
+        load(text)
+
+
+def test_two_exchanges_do_not_share_a_port(load: Load) -> None:
+    text = VENUES.replace("balances", "port = 4000\nbalances")
+    accounts = account("a", "backpack", '["SOL_USDC_PERP"]') + account("b", "bybit", '["ETHUSDT"]')
+    with pytest.raises(
+        ConfigError, match=r"exchanges\[1\].port = 4000: expected a port of its own"
+    ):
+        load(text + accounts)
+
+
+def test_only_a_market_of_binance_can_be_replayed(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "tape.gz").touch()
+    text = VENUES.replace("port = 4000", 'capture = "tape.gz"')
+    accounts = account("a", "backpack", '["SOL_USDC_PERP"]') + account("b", "bybit", '["ETHUSDT"]')
+    with pytest.raises(ConfigError, match="only one market of binance can be replayed"):
+        load(text + accounts)
+
+
 def test_a_capture_is_found_beside_the_profile(load: Load, tmp_path: Path) -> None:
     (tmp_path / "tape.gz").touch()
     profile = load(GOOD.replace("seed = 7", 'capture = "tape.gz"'))
-    assert profile.exchange is not None
-    assert profile.exchange.capture == tmp_path / "tape.gz"
+    assert profile.exchanges[0].capture == tmp_path / "tape.gz"
 
 
 def test_names_paths_and_precedence(tmp_path: Path) -> None:
