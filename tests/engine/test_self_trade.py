@@ -1,0 +1,153 @@
+"""Own orders never meet on a real exchange, whatever account they are on (R15 Q13)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from obiterm.core.commands import EmergencyExit
+from obiterm.core.values import NS_PER_S, OrderState, Side
+from obiterm.engine.guard import HOLD_S
+from tests.trading_support.crowd import BTC, Crowd, crowd
+
+A, B = "main", "account-2"
+DEEP = 3_000
+"""Ticks away from the touch: out of the market's reach while a test runs."""
+
+
+async def rests(one: Crowd, account: str, side: Side, ticks: int, lots: int = 100) -> None:
+    ok, text = one.place(account, side, ticks, lots)
+    assert ok, text
+    await one.until(lambda: (side, ticks, OrderState.OPEN.value) in one.live(account))
+
+
+async def test_an_entry_that_would_meet_another_accounts_order_does_not_leave(
+    tmp_path: Path,
+) -> None:
+    async with crowd(tmp_path, [A, B]) as one:
+        bid, ask = one.best(A)
+        below = bid - DEEP
+        await rests(one, A, Side.BUY, below)
+        sent = one.engines[B].orders_sent
+        one.place(B, Side.SELL, below, post_only=False)
+        one.place(B, Side.SELL, below - 5)  # post-only as well
+        one.place(B, Side.SELL, 0)  # at market
+        assert one.live(B) == []
+        assert one.engines[B].orders_sent == sent
+        assert one.engines[B].door.prevented == 3
+        price = one.engines[A].kernel.setup.instruments[BTC].price(below)
+        words = f"would meet our own BUY at {price:f} of account {A} (R15)"
+        assert sum(words in text for text in one.texts(B)) >= 3
+        assert await one.met() == []
+        # Beside it is fine.
+        await rests(one, B, Side.SELL, ask + DEEP)
+
+
+async def test_the_second_of_two_that_decide_in_the_same_turn_sees_the_first(
+    tmp_path: Path,
+) -> None:
+    async with crowd(tmp_path, [A, B]) as one:
+        bid, _ = one.best(A)
+        one.place(A, Side.BUY, bid - DEEP)
+        one.place(B, Side.SELL, bid - DEEP, post_only=False)
+        assert [state for _, _, state in one.live(A)] == [OrderState.SENT.value]
+        assert one.live(B) == []
+        await one.settled()
+        assert await one.met() == []
+
+
+async def test_a_close_makes_others_give_way_and_leaves(tmp_path: Path) -> None:
+    async with crowd(tmp_path, [A, B]) as one:
+        ok, text = one.place(A, Side.BUY, 0, 500)
+        assert ok, text
+        await one.until(lambda: one.engines[A].kernel.gate.net_lots(BTC) > 0)
+        await one.settled()
+        bid, _ = one.best(B)
+        await rests(one, B, Side.BUY, bid - DEEP, 200)
+        began = time.monotonic()
+        assert one.close(A)[0]
+        assert one.engines[A].door.held == 1
+        await one.until(lambda: not one.engines[A].kernel.gate.net_lots(BTC))
+        took_s = time.monotonic() - began
+        assert one.engines[A].door.hold_longest_ns < HOLD_S * NS_PER_S
+        assert took_s < 5
+        assert one.engines[B].door.prevented == 1
+        assert any("withdrawn: for a close of account main" in text for text in one.texts(B))
+        assert await one.met() == []
+
+
+async def test_a_close_leaves_after_a_bounded_time_when_the_other_does_not_give_way(
+    tmp_path: Path,
+) -> None:
+    """The cancel of the other account gets no answer: the way out is not barred for ever."""
+    async with crowd(tmp_path, [A, B]) as one:
+        one.place(A, Side.BUY, 0, 500)
+        await one.until(lambda: one.engines[A].kernel.gate.net_lots(BTC) > 0)
+        await one.settled()
+        bid, _ = one.best(B)
+        await rests(one, B, Side.BUY, bid - DEEP, 200)
+        await one.fault(kind="delay", match="order.cancel", ms=1_500, count=1)
+        began = time.monotonic()
+        assert one.close(A)[0]
+        await one.until(lambda: one.engines[A].orders_sent == 2)
+        assert 0.9 * HOLD_S < time.monotonic() - began < 5
+        assert one.engines[A].door.hold_longest_ns >= 0.9 * HOLD_S * NS_PER_S
+        await one.until(lambda: not one.engines[A].kernel.gate.net_lots(BTC))
+
+
+async def test_an_emergency_exit_of_one_account_does_not_wait_and_clears_its_way(
+    tmp_path: Path,
+) -> None:
+    async with crowd(tmp_path, [A, B]) as one:
+        one.place(A, Side.BUY, 0, 500)
+        await one.until(lambda: one.engines[A].kernel.gate.net_lots(BTC) > 0)
+        await one.settled()
+        bid, _ = one.best(B)
+        await rests(one, B, Side.BUY, bid - DEEP, 200)
+        engine = one.engines[A]
+        engine.command(EmergencyExit(account=A), "test")
+        assert one.live(B)[0][2] == OrderState.CANCELLING.value
+        one.place(B, Side.BUY, bid - DEEP, 200)  # nothing comes between while it leaves
+        assert len(one.live(B)) == 1
+        await engine.panic.wait()
+        assert not engine.kernel.gate.net_lots(BTC)
+        assert await one.met() == []
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_three_accounts_with_crossing_wishes_never_trade_with_each_other(
+    tmp_path: Path, seed: int
+) -> None:
+    """Any interleaving: what is sent, unanswered, cancelled and closed at the same time."""
+    names = [A, B, "account-3"]
+    chance = random.Random(seed)
+    async with crowd(tmp_path, names) as one:
+        for _ in range(150):
+            account = chance.choice(names)
+            bid, ask = one.best(account)
+            deed = chance.random()
+            if deed < 0.75:
+                side = chance.choice([Side.BUY, Side.SELL])
+                ticks = chance.choice([0, *range(bid - 40, ask + 41)])
+                one.place(account, side, ticks, chance.randint(10, 300), post_only=deed < 0.4)
+            elif deed < 0.9:
+                orders = list(one.engines[account].kernel.desk.live())
+                if orders:
+                    one.engines[account].cancel_order(chance.choice(orders))
+            else:
+                one.close(account)
+            if chance.random() < 0.5:
+                await asyncio.sleep(chance.choice([0, 0.001, 0.01]))
+        assert sum(engine.door.prevented for engine in one.engines.values()) > 5
+        for name in names:  # the way out is never barred
+            for order in list(one.engines[name].kernel.desk.live()):
+                one.engines[name].cancel_order(order)
+            one.close(name)
+        # Spot: what was sold of coins held before is no position that could be closed.
+        await one.until(lambda: all(one.engines[n].exposure_lots(BTC) <= 0 for n in names))
+        assert await one.met() == []
+        assert (await one.ledger())["self_trades"] == []
