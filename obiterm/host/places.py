@@ -68,10 +68,6 @@ class Places:
                     found[key] = engine
         return found
 
-    def of_account(self, account: str) -> list[AccountSlot]:
-        """Return the chosen account, or all of them for an empty or unknown name."""
-        return [slot for slot in self.slots if slot.name == account] or self.slots
-
     def instruments(self) -> list[InstrumentInfo]:
         """Return how to print every market that is known, and who trades it."""
         traders: dict[MarketKey, list[AccountEngine]] = {}

@@ -202,14 +202,11 @@ class Publisher:
     def frame(
         self, market: MarketKey, account: str, has_lease: bool, *, viewers: int, now_ns: int
     ) -> Frame:
-        """Build one whole frame. Only one account's rows with ``account``, else everybody's."""
+        """Build one whole frame, with every account's rows; risk and book are the chosen one's."""
         self._seq += 1
-        slots = self._places.slots
-        chosen = self._places.of_account(account)
-        is_one = len(chosen) == 1 and len(slots) > 1
-        name = chosen[0].name if is_one else ""
-        shown = [(slot, slot.engine) for slot in chosen if slot.engine is not None]
-        venues = self._places.venues
+        slots, venues = self._places.slots, self._places.venues
+        name = account if account in venues else ""
+        engines = self._places.engines()
         pane, depth = self._market(market, name, now_ns)
         return Frame(
             seq=self._seq,
@@ -221,14 +218,20 @@ class Publisher:
                 ("accounts",),
                 lambda: self._each(slots, lambda s: [frames.account_pane(s, venues[s.name])]),
             ),
-            positions=self._each(
-                shown, lambda s: rows.position_rows(s[1], venues[s[0].name], now_ns)
-            ),
-            orders=self._each(shown, lambda s: rows.order_rows(s[1], venues[s[0].name], now_ns)),
-            strategies=self._slow(
-                ("cards", name),
+            positions=self._once(
+                ("positions",),
                 lambda: self._each(
-                    shown, lambda s: rows.strategy_cards(s[1], venues[s[0].name], now_ns)
+                    engines, lambda e: rows.position_rows(e, venues[e.name], now_ns)
+                ),
+            ),
+            orders=self._once(
+                ("orders",),
+                lambda: self._each(engines, lambda e: rows.order_rows(e, venues[e.name], now_ns)),
+            ),
+            strategies=self._slow(
+                ("cards",),
+                lambda: self._each(
+                    engines, lambda e: rows.strategy_cards(e, venues[e.name], now_ns)
                 ),
             ),
             risk=self._slow(("risk", name), lambda: self._risk(name, now_ns)),

@@ -98,6 +98,7 @@ def _position_row(
         unrealised_pct=float(unrealised / cost * 100) if cost else 0.0,
         realised_quote=float(position.realised_quote),
         fees_quote=float(position.fees_quote),
+        owner=owner,
         stop_ticks=stop,
         unprotected_ms=0.0 if stop else age_ms(since, now_ns),
         liquidation_ticks=0,

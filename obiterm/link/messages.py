@@ -214,6 +214,8 @@ class PositionRow(msgspec.Struct, frozen=True):
     unrealised_pct: float
     realised_quote: float
     fees_quote: float
+    owner: str
+    """Strategy instance whose fills made it, or ``manual``."""
     stop_ticks: int
     """Trigger of the stop that rests at the venue; 0 = unprotected."""
     unprotected_ms: float

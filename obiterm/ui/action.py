@@ -12,7 +12,7 @@ class Action:
     Attributes:
         name: stable id ``area.verb``; user keymaps and bindings use it.
         keys: default keys in Textual's names.
-        target: who does it: ``app``, ``view`` or ``desk`` (``panic`` = the latch).
+        target: who does it: ``app``, ``view``, ``desk`` or ``switch`` (``panic`` = the latch).
         method: method of the target, without arguments.
         description: verb and object, a sentence for help and docs.
         palette: entry of the command palette, ``area: Verb object``; empty = none.

@@ -44,6 +44,7 @@ BAR = (
     "view.next-pane",
     "view.zoom",
     "market.symbol",
+    "account.next",
     "account.arm",
     "app.palette",
     "app.help",

@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 
 from obiterm.core.commands import ALL_ACCOUNTS, AnyCommand, EmergencyExit, Kill
-from obiterm.link.messages import Leave, OrderRow, PositionRow
+from obiterm.link.messages import Leave, OrderRow, PositionRow, StrategyCard
 from obiterm.ui.actions import ACTIONS, BY_NAME, FLATTEN, KILL
 from obiterm.ui.attachment import Attachment
 from obiterm.ui.desk import Desk
@@ -28,18 +28,21 @@ from obiterm.ui.gate import PanicGate, PanicNotice, PanicSender
 from obiterm.ui.hostside import HostSide
 from obiterm.ui.keymap import latch_for, resolve
 from obiterm.ui.keys import display
-from obiterm.ui.latch import Stage
+from obiterm.ui.latch import PanicCommand, Stage
 from obiterm.ui.messages import Arrived, Attached, LinkLost, PanicPressed
 from obiterm.ui.notices import NoticeBoard
-from obiterm.ui.paint.palette import ColorDepth
+from obiterm.ui.paint.context import MarketKey
+from obiterm.ui.paint.palette import color_depth
 from obiterm.ui.painter import Painter
 from obiterm.ui.palette import ActionCommands
-from obiterm.ui.panes import HeatMap, Ladder, Positions
+from obiterm.ui.panes import HeatMap, Ladder, Positions, StrategyPane
 from obiterm.ui.panicview import PanicView
+from obiterm.ui.screens.accounts import AccountsScreen
 from obiterm.ui.screens.kill import KillModal
 from obiterm.ui.screens.notice import NoticeLine
 from obiterm.ui.screens.trade import TradeScreen
 from obiterm.ui.state import Cockpit, UiSettings
+from obiterm.ui.switching import Switchboard
 from obiterm.ui.theme import load_themes, to_textual
 from obiterm.ui.views import Views
 
@@ -88,7 +91,7 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         palette = load_themes(settings.themes_dir).get(settings.theme)
         super().__init__()
         self.ending = ending or Ending(settings.on_exit)
-        depth = _depth(settings.color, str(self.console.color_system), self.no_color)
+        depth = color_depth(settings.color, str(self.console.color_system), self.no_color)
         palette = palette.for_depth(depth)
         self.register_theme(to_textual(palette))
         self.theme = palette.name
@@ -115,11 +118,13 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
             )
         self.desk = Desk(self.cockpit, self, time.monotonic_ns)
         self.views = Views(self, self.cockpit, self.desk, settings.pictures_dir)
+        self.switch = Switchboard(self.cockpit, self)
         self.dialogs = Dialogs(self, self.cockpit, self._keymap_used)
         self._targets: dict[str, object] = {
             "desk": self.desk,
             "view": self.views,
             "app": self.dialogs,
+            "switch": self.switch,
         }
         self.host = HostSide(self)
         self.panic_view = PanicView(self)
@@ -192,9 +197,9 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         """Do an action, or say why not."""
         action = BY_NAME[name]
         if action.panic:
-            flatten = name == FLATTEN
-            self.ask(action.palette, lambda: self.panic_now(flatten=flatten))
-        elif action.lease and (refusal := self._refusal()):
+            kind = EmergencyExit if name == FLATTEN else Kill
+            self.ask(action.palette, lambda: self.panic_now(kind(ALL_ACCOUNTS)))
+        elif action.lease and (refusal := self.refusal()):
             self.say(refusal, good=False)
         elif name == "order.place" and not isinstance(self.trade.focused, Ladder | HeatMap):
             self.say("focus the ladder first: Tab", good=False)
@@ -206,29 +211,30 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         action = BY_NAME[name]
         if name == "account.control":
             return not self.cockpit.has_lease and not self.cockpit.read_only
-        if action.panic:
+        if action.panic or name in ("account.kill", "account.flatten"):
             return self.gate is not None
-        return not (action.lease and self._refusal())
+        return not (action.lease and self.refusal())
 
-    def _refusal(self) -> str:
+    def refusal(self) -> str:
+        """Say why this screen may not command now; empty when it may."""
         if self.cockpit.read_only:
             return "read-only: this screen sends nothing"
         if not self.cockpit.connected:
             return "no host: nothing can be sent (panic keys are tried all the same)"
         return "" if self.cockpit.has_lease else "watching: press L to take control"
 
-    def panic_now(self, *, flatten: bool) -> None:
+    def panic_now(self, command: PanicCommand) -> None:
         """Send a panic command that did not come from a panic key."""
         if self.gate is None:
             self.say("read-only: this screen sends nothing", good=False)
-        elif flatten:
-            self.gate.command(EmergencyExit(ALL_ACCOUNTS), Stage.FLATTENED)
-        else:
-            self.gate.command(Kill(ALL_ACCOUNTS), Stage.KILLED)
+            return
+        is_exit = isinstance(command, EmergencyExit)
+        self.gate.command(command, Stage.FLATTENED if is_exit else Stage.KILLED)
 
     @on(KillModal.FlattenAsked)
-    def _on_flatten_asked(self) -> None:
-        self.panic_now(flatten=True)
+    def _on_flatten_asked(self, message: KillModal.FlattenAsked) -> None:
+        for account in message.accounts:
+            self.panic_now(EmergencyExit(account))
 
     # -- what the desk and the views need ----------------------------------------
 
@@ -258,11 +264,21 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         """Choose another row."""
         self.trade.query_one(Positions).move_selection(rows)
 
-    def watch_market(self, symbol: str, account: str) -> None:
-        """Show another market; the host's frames follow."""
-        self.desk.cursor_off()
-        self.host.watch(symbol, account)
+    def card(self) -> StrategyCard | None:
+        """The strategy instance on the card."""
+        return self.trade.query_one(StrategyPane).card
+
+    def choose_account(self, words: str, names: list[str], then: Callable[[str], None]) -> None:
+        """Ask which of several accounts something is for."""
+        self.dialogs.choose_account(words, names, then)
+
+    def watch_market(self, market: MarketKey, account: str) -> None:
+        """Show another market or account; the host's frames follow."""
+        if market != self.cockpit.market:
+            self.desk.cursor_off()
+        self.host.watch(market, account)
         self.painter.cadence.reset()
+        self.repaint_panes()
 
     # -- the link ----------------------------------------------------------------
 
@@ -306,8 +322,8 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
 
     @on(Positions.PositionPicked)
     def _on_position_picked(self, message: Positions.PositionPicked) -> None:
-        if self.cockpit.find_instrument(message.symbol) and message.symbol != self.cockpit.symbol:
-            self.watch_market(message.symbol, self.cockpit.account)
+        if message.market in self.cockpit.instruments and message.market != self.cockpit.market:
+            self.switch.show(message.market)
 
     # -- painting ----------------------------------------------------------------
 
@@ -339,6 +355,9 @@ class ObitermApp(App[EndReason], inherit_bindings=False):
         if self.is_running:
             self.show_notice()
             self.painter.age()
+            screen, frame = self.screen, self.cockpit.frame
+            if isinstance(screen, AccountsScreen) and frame is not None:
+                screen.show(frame, self.painter.context())
 
     @on(TradeScreen.PaneBroke)
     def _on_pane_broke(self, message: TradeScreen.PaneBroke) -> None:
@@ -371,12 +390,3 @@ def _soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> No
         loop.call_soon_threadsafe(callback)
     except RuntimeError:  # the loop is closed: the app has left already
         return
-
-
-def _depth(chosen: str, terminal: str, no_color: bool) -> ColorDepth:
-    """Return the colour depth: the user's choice, else what the terminal says."""
-    if no_color or chosen == "none":
-        return "none"
-    if chosen == "auto":
-        return "truecolor" if terminal == "truecolor" else "256"
-    return "truecolor" if chosen == "truecolor" else "256"

@@ -20,7 +20,8 @@ from obiterm.core.commands import (
     StopStrategy,
 )
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Side, Symbol
-from obiterm.link.messages import InstrumentInfo, OrderRow, PositionRow
+from obiterm.link.messages import InstrumentInfo, OrderRow, PositionRow, StrategyCard
+from obiterm.ui.paint.context import market_of
 from obiterm.ui.paint.numbers import scale_of
 from obiterm.ui.state import Cockpit
 
@@ -55,6 +56,14 @@ class Counter(Protocol):
 
     def move_selection(self, rows: int) -> None:
         """Choose another row; positive is down."""
+        ...
+
+    def card(self) -> StrategyCard | None:
+        """The strategy instance on the card."""
+        ...
+
+    def choose_account(self, words: str, names: list[str], then: Callable[[str], None]) -> None:
+        """Ask which of several accounts something is for."""
         ...
 
 
@@ -127,39 +136,57 @@ class Desk:
             self._cancel(row)
 
     def cancel_symbol(self) -> None:
-        """Cancel every order of the symbol."""
-        instrument = self._ready()
-        if instrument is not None:
-            command = CancelSymbol(self._cockpit.trading_account, Symbol(instrument.symbol))
-            self._send(command, f"cancel all {instrument.symbol}")
+        """Cancel every order of the market: of the chosen account, or of all after one question."""
+        instrument = self._traded()
+        if instrument is None:
+            return
+        names = self._cockpit.traders
+        text = f"cancel every order on {instrument.symbol} of {', '.join(names)}"
+
+        def cancel() -> None:
+            for name in names:
+                self._send(CancelSymbol(name, Symbol(instrument.symbol)), text)
+
+        if len(names) == 1:
+            cancel()
+        else:
+            self._counter.ask(text, cancel)
 
     def reprice(self) -> None:
         """Move the chosen order to the cursor."""
         row, ticks = self._chosen_order(), self._counter.cursor_ticks()
         if row is None:
             return
-        instrument = self._cockpit.find_instrument(row.symbol)
-        if row.symbol != self._cockpit.symbol or instrument is None:
-            self._counter.say(f"that order is on {row.symbol}: press s first", good=False)
+        instrument = self._cockpit.find_instrument(row)
+        if market_of(row) != self._cockpit.market or instrument is None:
+            place = f"{row.symbol} at {row.venue}"
+            self._counter.say(f"that order is on {place}: press s first", good=False)
         elif not self._cursor_set or ticks <= 0 or not self._cockpit.in_step:
             self._counter.say("move the price cursor first: ↑ ↓ Home or a click", good=False)
         else:
             command = RepriceOrder(
                 row.account, Symbol(row.symbol), ClientOrderId(row.client_id), ticks
             )
-            self._send(command, f"move {row.side.value} to {scale_of(instrument).price(ticks)}")
+            price = scale_of(instrument).price(ticks)
+            self._send(command, f"move {row.side.value} {row.symbol} of {row.account} to {price}")
 
     def close_position(self) -> None:
-        """Close the chosen position, else the symbol's, at market, after one question."""
+        """Close the chosen position, else the market's, at market, after one question."""
         chosen = self._counter.selected()
-        row = chosen if isinstance(chosen, PositionRow) and chosen.lots else None
-        row = row or self._cockpit.position()
-        if row is None:
-            self._counter.say("no position here", good=False)
+        if isinstance(chosen, PositionRow) and chosen.lots:
+            self._close(chosen)
             return
-        instrument = self._cockpit.find_instrument(row.symbol)
-        size = scale_of(instrument).quantity(row.lots)
-        text = f"close {row.side.value} {size} {row.symbol} at market ({row.account})"
+        rows = {row.account: row for row in self._cockpit.positions_here()}
+        if not rows:
+            self._counter.say("no position here", good=False)
+        else:
+            words = f"close the position in {self._cockpit.market[1]}"
+            self._for_account(words, list(rows), lambda name: self._close(rows[name]))
+
+    def _close(self, row: PositionRow) -> None:
+        size = scale_of(self._cockpit.find_instrument(row)).quantity(row.lots)
+        word = "long" if row.side is Side.BUY else "short"
+        text = f"close {word} {size} {row.symbol} at market on {row.account}"
         command = ClosePosition(row.account, Symbol(row.symbol))
         self._counter.ask(text, lambda: self._send(command, text))
 
@@ -200,7 +227,7 @@ class Desk:
         instrument = self._cockpit.instrument
         if instrument is None or lots <= 0:
             return
-        self._cockpit.lots = lots
+        self._cockpit.sizes[self._cockpit.market] = lots
         self._counter.say(f"order size {scale_of(instrument).quantity(lots)} {instrument.base}")
 
     def _preset(self, place: int) -> None:
@@ -208,24 +235,23 @@ class Desk:
         if place < len(presets):
             self.use_size(presets[place])
         else:
-            self._counter.say(f"this profile has {len(presets)} size presets", good=False)
+            self._counter.say(f"this market has {len(presets)} size presets", good=False)
 
     # -- strategies --------------------------------------------------------------
 
     def toggle_strategy(self) -> None:
-        """Start or stop the strategy of the symbol, after one question."""
-        frame = self._cockpit.frame
-        cards = frame.strategies if frame else []
-        card = next((one for one in cards if one.symbol == self._cockpit.symbol), None)
+        """Start or stop the strategy on the card, after one question."""
+        card = self._counter.card()
         if card is None:
-            self._counter.say(f"no strategy on {self._cockpit.symbol}", good=False)
+            self._counter.say(f"no strategy on {self._cockpit.market[1]}", good=False)
             return
         command: AnyCommand
         if card.running:
             text, command = f"stop {card.name}", StopStrategy(card.account, card.name)
         else:
             text, command = f"start {card.name}", StartStrategy(card.account, card.name)
-        self._counter.ask(f"{text} on {card.account}", lambda: self._send(command, text))
+        text += f" of {card.account} on {card.symbol}"
+        self._counter.ask(text, lambda: self._send(command, text))
 
     # -- mouse -------------------------------------------------------------------
 
@@ -251,49 +277,68 @@ class Desk:
     # -- shared ------------------------------------------------------------------
 
     def _join(self, side: Side) -> None:
-        instrument = self._ready()
-        if instrument is not None:
-            command = PlaceOrder(
-                self._cockpit.trading_account,
-                Symbol(instrument.symbol),
-                side,
-                self._cockpit.lots,
-                join=True,
-            )
-            best = "bid" if side is Side.BUY else "ask"
-            self._send(command, f"{side.value} {self._size(instrument)} join {best}")
+        best = "bid" if side is Side.BUY else "ask"
+        self._order(
+            side,
+            f"joining the {best}",
+            lambda account, symbol, lots: PlaceOrder(account, symbol, side, lots, join=True),
+        )
 
     def _take(self, side: Side) -> None:
+        self._order(
+            side,
+            "at market",
+            lambda account, symbol, lots: PlaceOrder(account, symbol, side, lots, post_only=False),
+            asks=True,
+        )
+
+    def _place_at(self, side: Side, ticks: int) -> None:
+        price = scale_of(self._cockpit.instrument).price(ticks)
+        self._order(
+            side,
+            f"@ {price}",
+            lambda account, symbol, lots: PlaceOrder(
+                account, symbol, side, lots, price_ticks=ticks
+            ),
+        )
+
+    def _order(
+        self,
+        side: Side,
+        how: str,
+        make: Callable[[str, Symbol, int], PlaceOrder],
+        *,
+        asks: bool = False,
+    ) -> None:
+        """Send an order of the chosen size to the one account that it can be for.
+
+        Where the operator has chosen none and several trade the market, the screen asks.
+        """
         instrument = self._ready()
         if instrument is None:
             return
-        command = PlaceOrder(
-            self._cockpit.trading_account,
-            Symbol(instrument.symbol),
-            side,
-            self._cockpit.lots,
-            post_only=False,
-        )
-        text = f"{side.value} {self._size(instrument)} {instrument.symbol} at market"
-        asked = f"{text} ({self._cockpit.trading_account})"
-        self._counter.ask(asked, lambda: self._send(command, text))
+        lots, size = self._cockpit.lots, self._size(instrument)
+        words = f"{side.value} {size} {instrument.symbol} {how}"
 
-    def _place_at(self, side: Side, ticks: int) -> None:
-        instrument = self._ready()
-        if instrument is not None:
-            command = PlaceOrder(
-                self._cockpit.trading_account,
-                Symbol(instrument.symbol),
-                side,
-                self._cockpit.lots,
-                price_ticks=ticks,
-            )
-            price = scale_of(instrument).price(ticks)
-            self._send(command, f"{side.value} {self._size(instrument)} @ {price}")
+        def to(account: str) -> None:
+            command = make(account, Symbol(instrument.symbol), lots)
+            text = f"{words} on {account}"
+            if asks:
+                self._counter.ask(text, lambda: self._send(command, text))
+            else:
+                self._send(command, text)
+
+        self._for_account(words, self._cockpit.traders, to)
+
+    def _for_account(self, words: str, names: list[str], then: Callable[[str], None]) -> None:
+        if len(names) == 1:
+            then(names[0])
+        else:
+            self._counter.choose_account(words, names, then)
 
     def _cancel(self, row: OrderRow) -> None:
         command = CancelOrder(row.account, Symbol(row.symbol), ClientOrderId(row.client_id))
-        self._send(command, f"cancel {row.side.value} {row.symbol}")
+        self._send(command, f"cancel {row.side.value} {row.symbol} on {row.account}")
 
     def _side_at(self, ticks: int) -> Side | None:
         frame = self._cockpit.frame
@@ -314,11 +359,20 @@ class Desk:
     def _size(self, instrument: InstrumentInfo) -> str:
         return scale_of(instrument).quantity(self._cockpit.lots)
 
-    def _ready(self) -> InstrumentInfo | None:
+    def _traded(self) -> InstrumentInfo | None:
+        """Return the shown market if an account in sight trades it; else say what to do."""
         instrument = self._cockpit.instrument
         if instrument is None:
             self._counter.say("no market yet", good=False)
-        elif self._cockpit.lots <= 0:
+        elif not self._cockpit.traders:
+            text = f"{self._cockpit.account} does not trade {instrument.symbol}: → or s chooses"
+            self._counter.say(text, good=False)
+            return None
+        return instrument
+
+    def _ready(self) -> InstrumentInfo | None:
+        instrument = self._traded()
+        if instrument is not None and self._cockpit.lots <= 0:
             self._counter.say("no order size: press n", good=False)
             return None
         return instrument

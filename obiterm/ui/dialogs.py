@@ -6,16 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from obiterm.core.commands import ALL_ACCOUNTS, Rearm
-from obiterm.core.values import TradingState
-from obiterm.link.messages import AccountPane, TakeLease
+from obiterm.core.values import Side, TradingState
+from obiterm.link.messages import AccountPane, Frame, InstrumentInfo, TakeLease
 from obiterm.ui.actions import reference_rows
 from obiterm.ui.keymap import Keymap
+from obiterm.ui.paint.context import MarketKey, market_of
 from obiterm.ui.paint.numbers import scale_of
 from obiterm.ui.panes import OrderLog
+from obiterm.ui.screens.accounts import AccountsScreen, account_line
 from obiterm.ui.screens.ask import ArmModal, AskModal
 from obiterm.ui.screens.help import HelpScreen
 from obiterm.ui.screens.leave import LeaveModal
-from obiterm.ui.screens.pick import Choice, PickModal
+from obiterm.ui.screens.pick import PickModal
 from obiterm.ui.state import Cockpit, lots_of
 
 if TYPE_CHECKING:
@@ -57,23 +59,54 @@ class Dialogs:
         elif not self._app.attachment.send(TakeLease()):
             self._app.say("no host", good=False)
 
-    def pick_symbol(self) -> None:
-        """Choose market and account."""
-        welcome = self._cockpit.welcome
-        if welcome is None or not welcome.instruments:
+    def pick_market(self) -> None:
+        """Choose a market of any venue."""
+        cockpit = self._cockpit
+        if not cockpit.instruments:
             self._app.say("no market yet", good=False)
             return
-        choices: list[tuple[str, Choice]] = []
-        current = 0
-        for one in welcome.instruments:
-            label = f"{one.symbol:<14} {one.venue:<10} {one.kind.value:<5} {one.account}"
-            if one.symbol == self._cockpit.symbol:
-                current = len(choices)
-            choices.append((label, (one.symbol, "")))
-            if len(welcome.accounts) > 1:
-                choices += [(f"  · {name} only", (one.symbol, name)) for name in welcome.accounts]
-        modal = PickModal("SYMBOL", choices, current)
-        self._app.push_screen(modal, _given(lambda pick: self._app.watch_market(*pick)))
+        markets = list(cockpit.instruments)
+        choices = [
+            (market_line(info, cockpit.frame), market)
+            for market, info in cockpit.instruments.items()
+        ]
+        current = markets.index(cockpit.market) if cockpit.market in markets else 0
+        modal = PickModal[MarketKey]("MARKET", choices, current)
+        self._app.push_screen(modal, _given(self._app.switch.show))
+
+    def list_accounts(self) -> None:
+        """Show every account in full."""
+        cockpit = self._cockpit
+        modal = AccountsScreen(cockpit.account)
+        if cockpit.frame is not None:
+            modal.show(cockpit.frame, self._app.painter.context())
+        self._app.push_screen(modal, _given(self._act_on_account))
+
+    def _act_on_account(self, answer: tuple[str, str]) -> None:
+        verb, account = answer
+        switch = self._app.switch
+        if verb == "arm":
+            self._if_in_control(lambda: self._type_to_arm(account))
+            return
+        switch.choose(account)
+        if verb == "kill":
+            switch.kill_one()
+        elif verb == "flatten":
+            switch.exit_one()
+
+    def _if_in_control(self, then: Callable[[], None]) -> None:
+        if refusal := self._app.refusal():
+            self._app.say(refusal, good=False)
+        else:
+            then()
+
+    def choose_account(self, words: str, names: list[str], then: Callable[[str], None]) -> None:
+        """Ask which of several accounts something is for."""
+        palette = self._app.painter.context().palette
+        panes = [(name, self._cockpit.pane(name)) for name in names]
+        choices = [(account_line(pane, palette) if pane else name, name) for name, pane in panes]
+        modal = PickModal[str]("WHICH ACCOUNT", choices, 0, (words,))
+        self._app.push_screen(modal, _given(then))
 
     def type_size(self) -> None:
         """Ask for an order size."""
@@ -93,7 +126,10 @@ class Dialogs:
 
         modal = AskModal(
             "ORDER SIZE",
-            [f"{instrument.symbol} in {instrument.base}; presets {presets or 'none'}"],
+            [
+                f"{instrument.symbol} at {instrument.venue} in {instrument.base}; "
+                f"presets {presets or 'none'}"
+            ],
             value=scale.quantity(self._cockpit.lots) if self._cockpit.lots else "",
             check=check,
         )
@@ -124,13 +160,14 @@ class Dialogs:
         elif len(waiting) == 1:
             self._type_to_arm(waiting[0].name)
         else:
-            choices: list[tuple[str, Choice]] = [("every account", ("", ALL_ACCOUNTS))]
-            choices += [
-                (f"{one.name:<18} {one.state.value:<9} {one.note}", ("", one.name))
-                for one in waiting
-            ]
-            modal = PickModal("ARM", choices, 0)
-            self._app.push_screen(modal, _given(lambda pick: self._type_to_arm(pick[1])))
+            palette = self._app.painter.context().palette
+            choices = [("every account", ALL_ACCOUNTS)]
+            choices += [(f"{account_line(one, palette)} {one.note}", one.name) for one in waiting]
+            names = [name for _, name in choices]
+            chosen = self._cockpit.account
+            current = names.index(chosen) if chosen in names else 0
+            modal = PickModal[str]("ARM", choices, current)
+            self._app.push_screen(modal, _given(self._type_to_arm))
 
     def _waiting(self) -> list[AccountPane]:
         frame = self._cockpit.frame
@@ -139,7 +176,7 @@ class Dialogs:
         return [
             one
             for one in frame.accounts
-            if not one.armed or one.state is not TradingState.ACTIVE or frame.holding
+            if not one.armed or one.state is not TradingState.ACTIVE or one.holding
         ]
 
     def _type_to_arm(self, account: str) -> None:
@@ -159,6 +196,20 @@ class Dialogs:
                 lambda typed: self._app.submit(Rearm(account, typed.strip()), f"arm {modal.word}")
             ),
         )
+
+
+def market_line(info: InstrumentInfo, frame: Frame | None) -> str:
+    """Return a market in one line, with what is open there and who trades it."""
+    marks = []
+    for row in frame.positions if frame else []:
+        if market_of(row) == market_of(info):
+            sign = "▲" if row.side is Side.BUY else "▼"
+            marks.append(f"{sign}{scale_of(info).quantity_fit(row.lots, 9)}")
+    orders = sum(market_of(row) == market_of(info) for row in frame.orders) if frame else 0
+    if orders:
+        marks.append(f"◆{orders}")
+    traders, open_here = ", ".join(info.accounts), " ".join(marks)
+    return f"{info.symbol:<16} {info.kind.value:<5} {info.venue:<16} {open_here:<18} {traders}"
 
 
 def _given(then: Callable[[Any], None]) -> Callable[[Any], None]:

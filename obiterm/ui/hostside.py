@@ -6,8 +6,10 @@ import itertools
 from typing import TYPE_CHECKING
 
 from obiterm.core.commands import AnyCommand
-from obiterm.link.messages import Done, Frame, LeaseChanged, Request, Watch, Welcome
+from obiterm.link.messages import Done, Frame, LeaseChanged, Markets, Request, Watch, Welcome
 from obiterm.ui.mailbox import Delivery
+from obiterm.ui.paint.context import MarketKey, market_of
+from obiterm.ui.paint.heat import NO_MARKET
 from obiterm.ui.panes import HeatMap, OrderLog
 
 if TYPE_CHECKING:
@@ -30,19 +32,18 @@ class HostSide:
         """Take the greeting of a host, the first one or a later one."""
         cockpit = self._cockpit
         cockpit.welcome = welcome
+        cockpit.take_instruments(welcome.instruments)
         cockpit.connected = True
         cockpit.has_lease = welcome.has_lease and not cockpit.read_only
         run = f"{welcome.run_id}/{welcome.host_pid}"
         if run != self._run:  # another host counts its log lines anew
             self._run, self._last_line = run, 0
-        if self._chosen and cockpit.find_instrument(cockpit.symbol) is not None:
-            self._app.attachment.send(Watch(cockpit.symbol, cockpit.account))
-        else:
-            self._chosen = False
+        if cockpit.account not in welcome.accounts:
             cockpit.account = ""
-            cockpit.symbol = welcome.instruments[0].symbol if welcome.instruments else ""
-        if cockpit.lots <= 0 and welcome.size_presets:
-            cockpit.lots = welcome.size_presets[0]
+        if self._chosen:  # a market that is not there (yet) is shown as such, or another chosen
+            self._app.attachment.send(Watch(*cockpit.market, cockpit.account))
+        else:
+            cockpit.market = next(iter(cockpit.instruments), NO_MARKET)
         self._tell_control()
 
     def lost(self, reason: str, attempt: int) -> None:
@@ -64,6 +65,8 @@ class HostSide:
             elif isinstance(message, LeaseChanged):
                 self._cockpit.holder = message.holder
                 self._control(message.has_lease)
+            elif isinstance(message, Markets):
+                self._cockpit.take_instruments(message.instruments)
         fresh = [line for line in delivery.lines if line.seq > self._last_line]
         if fresh:
             self._last_line = fresh[-1].seq
@@ -74,7 +77,7 @@ class HostSide:
         if frame is not None:
             self._cockpit.frame = frame
             if not self._chosen:
-                self._cockpit.symbol = frame.market.symbol
+                self._cockpit.market = market_of(frame.market)
             self._control(frame.has_lease)
         return frame
 
@@ -87,11 +90,11 @@ class HostSide:
         else:
             self._app.say(f"{text}: not sent, no host", good=False)
 
-    def watch(self, symbol: str, account: str) -> None:
-        """Ask for frames of another market."""
+    def watch(self, market: MarketKey, account: str) -> None:
+        """Ask for frames of another market, or with the figures of another account."""
         self._chosen = True
-        self._cockpit.symbol, self._cockpit.account = symbol, account
-        self._app.attachment.send(Watch(symbol, account))
+        self._cockpit.market, self._cockpit.account = market, account
+        self._app.attachment.send(Watch(*market, account))
 
     def _done(self, done: Done) -> None:
         text = self._asked.pop(done.request_id, "")

@@ -29,6 +29,9 @@ BURST_LENGTH, BURST_KINDS = 8, 4
 """Printable characters in one read, and different ones among them, that make a paste."""
 MAX_SEQUENCE = 64
 
+ESCAPE = "\x1b[27u"
+"""The Escape key as a whole sequence: a bare ESC would make the parser wait for more, and take
+a key that comes meanwhile for Alt and that key."""
 PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"
 _ESC, _BEL = "\x1b", "\x07"
 _STRINGS = frozenset("]P_^X")
@@ -75,7 +78,7 @@ class InputFilter:
         alone = self._held == _ESC and not self._in_paste and not self._in_string
         if alone and waited_ns >= ESC_WAIT_NS:
             self._held = ""
-            return _ESC
+            return ESCAPE
         if self._in_paste:
             if waited_ns < PASTE_WAIT_NS:
                 return ""
@@ -104,7 +107,7 @@ class InputFilter:
             return self._sequence(data, place)
         if second == "O":
             return self._single_shift(data, place)
-        return (_ESC, place + 1) if second == _ESC else (data[place : place + 2], place + 2)
+        return (ESCAPE, place + 1) if second == _ESC else (data[place : place + 2], place + 2)
 
     def _hold(self, data: str, place: int) -> tuple[str, int]:
         """Keep the rest for later, unless it is too long to become anything."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from obiterm.core.commands import ALL_ACCOUNTS
 from obiterm.core.values import NS_PER_S
 from obiterm.ui.gate import PanicNotice
 from obiterm.ui.latch import FLATTEN_WINDOW_NS, KILL_WINDOW_NS, Stage
@@ -58,6 +59,10 @@ class NoticeBoard:
         text, shown_ns = _panic_text(notice, self._kill_key)
         self._panic = Notice("panic", text, now_ns + shown_ns)
 
+    def forget_panic(self) -> None:
+        """Take the panic strip away: the accounts are armed again."""
+        self._panic = None
+
     def say(self, text: str, now_ns: int, *, good: bool) -> None:
         """Show an answer."""
         self._toast = Notice("good" if good else "bad", text, now_ns + TOAST_NS)
@@ -102,6 +107,8 @@ def _panic_text(notice: PanicNotice, kill_key: str) -> tuple[str, int]:
             text = "KILL SENT"
         case _:
             text, word = "FLATTEN SENT", "exit"
+    if notice.command is not None and notice.command.account != ALL_ACCOUNTS:
+        text += f": {notice.command.account} alone"
     if notice.command is not None and not notice.delivered:
         head = text.partition(":")[0].removesuffix(" SENT")
         return f"{head} {_UNREACHED.format(word)}", PANIC_SHOWN_NS * 3

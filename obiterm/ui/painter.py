@@ -13,6 +13,7 @@ from obiterm.ui.cadence import PERIOD_NS, Cadence
 from obiterm.ui.keymap import Keymap
 from obiterm.ui.keys import display
 from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.numbers import scale_of
 from obiterm.ui.paint.palette import ColorDepth, Palette
 from obiterm.ui.panes import KeyHint
 from obiterm.ui.screens.trade import TradeScreen
@@ -23,6 +24,19 @@ MAX_TRADES_KEPT = 500
 
 
 KINDS = frozenset(PERIOD_NS) - {"covered"}
+
+
+def entry_line(cockpit: Cockpit) -> str:
+    """Return the size of an order by hand and the account that it would go to."""
+    instrument = cockpit.instrument
+    if instrument is None or cockpit.read_only:
+        return ""
+    size = f"{scale_of(instrument).quantity(cockpit.lots)} {instrument.base}"
+    traders = cockpit.traders
+    if not traders:
+        return f"not traded by {cockpit.account}"
+    target = traders[0] if len(traders) == 1 else f"asks which of {len(traders)}"
+    return f"{size} → {target}"
 
 
 class Painter:
@@ -55,16 +69,16 @@ class Painter:
     def context(self) -> PaintContext:
         """Return what panes need besides the frame."""
         cockpit = self._cockpit
-        instruments = cockpit.welcome.instruments if cockpit.welcome else []
         return PaintContext(
             palette=self._palette,
-            instruments={one.symbol: one for one in instruments},
+            instruments=cockpit.instruments,
             size=self._screen.size_class,
             now_ns=time.time_ns(),
             account=cockpit.account,
             masked=cockpit.masked,
             depth=self._depth,
             connected=cockpit.connected,
+            entry=entry_line(cockpit),
         )
 
     def frame(self, frame: Frame, backlog: int, *, behind: bool, covered: bool) -> None:
@@ -98,7 +112,8 @@ class Painter:
     def _remember(self, frame: Frame, now_ns: int) -> None:
         """Let the heat map keep what is not painted now, so that its past has no holes."""
         if self.cadence.due("heat", now_ns):
-            self._screen.remember(msgspec.structs.replace(frame, trades=self._trades))
+            kept = msgspec.structs.replace(frame, trades=self._trades)
+            self._screen.remember(self._cockpit.scoped(kept))
             self._trades = []
 
     def again(self) -> None:
@@ -115,7 +130,7 @@ class Painter:
 
     def _paint(self, frame: Frame, kinds: frozenset[str]) -> None:
         self._screen.set_keys(self._hints())
-        self._screen.paint(frame, self.context(), kinds)
+        self._screen.paint(self._cockpit.scoped(frame), self.context(), kinds)
 
     def _hints(self) -> Sequence[KeyHint]:
         names = {"small": BAR_SMALL, "tiny": BAR_TINY}.get(self._screen.size_class, BAR)

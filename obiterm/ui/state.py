@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
+
 from obiterm.core.values import Side
-from obiterm.link.messages import Frame, InstrumentInfo, OrderRow, PositionRow, Welcome
+from obiterm.link.messages import (
+    AccountPane,
+    Frame,
+    InstrumentInfo,
+    OrderRow,
+    PositionRow,
+    Welcome,
+)
 from obiterm.ui.ending import EndReason
+from obiterm.ui.paint.context import MarketKey, OfMarket, market_of
+from obiterm.ui.paint.heat import NO_MARKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,45 +56,90 @@ class Cockpit:
     """State of one attachment and the operator's choices."""
 
     welcome: Welcome | None = None
+    instruments: dict[MarketKey, InstrumentInfo] = field(default_factory=dict)
     frame: Frame | None = None
     connected: bool = False
     has_lease: bool = False
     holder: str = ""
     read_only: bool = False
-    symbol: str = ""
+    market: MarketKey = NO_MARKET
     account: str = ""
     """Chosen account; empty = all together."""
     masked: bool = False
-    lots: int = 0
-    """Order size in lots; 0 before the host has told its presets."""
+    sizes: dict[MarketKey, int] = field(default_factory=dict)
+    """Order sizes that were chosen, in lots, by market."""
     log_filter: str = ""
 
+    # -- accounts ----------------------------------------------------------------
+
     @property
-    def presets(self) -> list[int]:
-        """Order sizes of the profile, in lots."""
-        return self.welcome.size_presets if self.welcome else []
+    def accounts(self) -> list[str]:
+        """Names of the host's accounts, in the order of the profile."""
+        return self.welcome.accounts if self.welcome else []
+
+    def pane(self, account: str) -> AccountPane | None:
+        """Return the chip of an account, as of the last frame."""
+        panes = self.frame.accounts if self.frame else []
+        return next((one for one in panes if one.name == account), None)
+
+    @property
+    def traders(self) -> list[str]:
+        """Accounts that may take an order by hand now: of the shown market, and chosen."""
+        names = self.instrument.accounts if self.instrument else []
+        return [name for name in names if self.account in ("", name)]
+
+    # -- markets -----------------------------------------------------------------
 
     @property
     def instrument(self) -> InstrumentInfo | None:
         """The market that is shown."""
-        return self.find_instrument(self.symbol)
+        return self.instruments.get(self.market)
 
-    def find_instrument(self, symbol: str) -> InstrumentInfo | None:
-        """Return how to print and bound a market."""
-        if self.welcome is None:
-            return None
-        return next((one for one in self.welcome.instruments if one.symbol == symbol), None)
+    def take_instruments(self, infos: Iterable[InstrumentInfo]) -> None:
+        """Take what the host says of its markets."""
+        self.instruments = {market_of(one): one for one in infos}
 
-    @property
-    def trading_account(self) -> str:
-        """Account of orders by hand: the chosen one, else the market's own."""
-        instrument = self.instrument
-        return self.account or (instrument.account if instrument else "")
+    def find_instrument(self, thing: OfMarket) -> InstrumentInfo | None:
+        """Return how to print and bound the market of a row."""
+        return self.instruments.get(market_of(thing))
+
+    def markets_of(self, account: str) -> list[MarketKey]:
+        """Return the markets that an account trades; every one for an empty name."""
+        return [
+            market
+            for market, info in self.instruments.items()
+            if not account or account in info.accounts
+        ]
 
     @property
     def in_step(self) -> bool:
         """True when the frame on the screen is of the chosen market."""
-        return self.frame is not None and self.frame.market.symbol == self.symbol
+        return self.frame is not None and market_of(self.frame.market) == self.market
+
+    # -- sizes -------------------------------------------------------------------
+
+    @property
+    def presets(self) -> list[int]:
+        """Order sizes of the profile in lots of the shown market."""
+        return self.instrument.size_presets if self.instrument else []
+
+    @property
+    def lots(self) -> int:
+        """Order size in lots of the shown market: the chosen one, else the first preset."""
+        return self.sizes.get(self.market) or next(iter(self.presets), 0)
+
+    # -- what is open ------------------------------------------------------------
+
+    def scoped(self, frame: Frame) -> Frame:
+        """Return a frame with the rows of the chosen account only."""
+        if not self.account:
+            return frame
+        return msgspec.structs.replace(
+            frame,
+            positions=[row for row in frame.positions if row.account == self.account],
+            orders=[row for row in frame.orders if row.account == self.account],
+            strategies=[row for row in frame.strategies if row.account == self.account],
+        )
 
     def orders_at(self, ticks: int, step: int) -> list[OrderRow]:
         """Own working orders of the shown market in a row of the ladder, ``step`` ticks high.
@@ -95,20 +151,23 @@ class Cockpit:
         height = max(1, step)
         below, above = range(ticks, ticks + height), range(ticks - height + 1, ticks + 1)
         found = []
-        for order in self.frame.orders:
+        for order in self.scoped(self.frame).orders:
             rounds_up = order.side is Side.SELL and order.price_ticks > 0
             price = order.price_ticks or order.trigger_ticks
-            if order.symbol == self.symbol and price in (above if rounds_up else below):
+            if market_of(order) == self.market and price in (above if rounds_up else below):
                 found.append(order)
         return found
 
-    def position(self) -> PositionRow | None:
-        """Own position in the shown market, of the trading account if there are several."""
-        frame = self.frame
-        rows = [row for row in frame.positions if row.lots] if frame else []
-        here = [row for row in rows if row.symbol == self.symbol]
-        own = [row for row in here if row.account == self.trading_account]
-        return next(iter(own or here), None)
+    def positions_here(self) -> list[PositionRow]:
+        """Own positions in the shown market, of the chosen account or of all, one an account."""
+        if self.frame is None:
+            return []
+        rows = [
+            row
+            for row in self.scoped(self.frame).positions
+            if row.lots and market_of(row) == self.market
+        ]
+        return list({row.account: row for row in reversed(rows)}.values())[::-1]
 
 
 def lots_of(instrument: InstrumentInfo, text: str) -> int | None:

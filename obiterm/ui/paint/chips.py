@@ -28,27 +28,51 @@ def quiet_chip(text: str, palette: Palette) -> Span:
     return f" {text} ", style(palette.dim, blend(palette.raised, palette.line, 0.8), bold=True)
 
 
-def account_chip(account: AccountPane, palette: Palette) -> Span:
-    """Return what an account may do now: KILL, REDUCE, SAFE, or the world it trades in."""
+def state_word(account: AccountPane) -> str:
+    """Return what an account may do now, in one word."""
     if account.state is TradingState.HALTED:
-        return chip("KILL", palette.warn, palette)
+        return "KILL"
+    if not account.prepared:
+        return "OFF"
+    if account.holding:
+        return "HOLD"
     if account.state is TradingState.REDUCING:
-        return chip("REDUCE", palette.warn, palette)
-    if not account.armed:
-        return quiet_chip("SAFE", palette)
+        return "REDUCE"
+    return "ARMED" if account.armed else "SAFE"
+
+
+def account_chip(account: AccountPane, palette: Palette, *, late: bool = False) -> Span:
+    """Return what an account may do now: KILL, OFF, HOLD, SAFE …, or the world it trades in.
+
+    ``late``: nobody knows whether it is still so, and the chip does not shine.
+    """
+    word = state_word(account)
+    shown = world_word(account) if word == "ARMED" else word
+    if late or word == "SAFE":
+        return quiet_chip(shown, palette)
+    if word != "ARMED":
+        return chip(shown, palette.warn, palette)
     ground = palette.hot if account.environment is Environment.LIVE else palette.accent
-    return chip(_ENVIRONMENT_WORDS[account.environment], ground, palette)
+    return chip(shown, ground, palette)
 
 
-def environment_word(account: AccountPane) -> str:
-    """Return the world of an account in lower case, for beside a chip that does not say it."""
-    return _ENVIRONMENT_WORDS[account.environment].lower()
+def world_word(account: AccountPane) -> str:
+    """Return the world that an account trades in."""
+    return _ENVIRONMENT_WORDS[account.environment]
 
 
-def link_dot(link: str, palette: Palette, ground: str) -> Span:
-    """Return ● ◐ ○ for a link that is up, partly up or down."""
+def link_sign(link: str, palette: Palette, *, late: bool = False) -> tuple[str, str]:
+    """Return sign and colour of a link: up, partly up, down, or not known (``late``)."""
+    if late:
+        return "?", palette.warn
     colours = {"up": palette.ok, "partial": palette.warn}
-    return _DOTS.get(link, "○"), style(colours.get(link, palette.hot), ground)
+    return _DOTS.get(link, "○"), colours.get(link, palette.hot)
+
+
+def link_dot(link: str, palette: Palette, ground: str, *, late: bool = False) -> Span:
+    """Return ● ◐ ○ for a link that is up, partly up or down; ? when nobody knows."""
+    sign, colour = link_sign(link, palette, late=late)
+    return sign, style(colour, ground, bold=late)
 
 
 def socket_dot(state: str, palette: Palette, ground: str) -> Span:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from obiterm.core.values import NS_PER_MS
 from obiterm.link.messages import Depth, Frame, History, TradeDot
+from obiterm.ui.paint.context import MarketKey, market_of
 from obiterm.ui.paint.heatscale import auto_bucket, held_step, high_size, smooth_ref, step_of
 from obiterm.ui.paint.palette import RAMP_STEPS
 from obiterm.ui.paint.steps import coarser, finer
@@ -32,6 +33,8 @@ _REACH = 3
 
 
 _NOTHING = Depth([], [], [], [])
+
+NO_MARKET: MarketKey = ("", "")
 
 
 class HeatColumn:
@@ -104,7 +107,7 @@ class HeatModel:
     """Columns, grouping and window of the heat map.
 
     Attributes:
-        symbol: market of the columns.
+        market: market of the columns; empty names before the first.
         columns: closed columns, oldest first.
         bucket: ticks per half row.
         half_rows: half rows of the window.
@@ -113,7 +116,7 @@ class HeatModel:
     """
 
     def __init__(self) -> None:
-        self.symbol = ""
+        self.market: MarketKey = NO_MARKET
         self.columns: list[HeatColumn] = []
         self.bucket = 0
         self.half_rows = 0
@@ -121,7 +124,7 @@ class HeatModel:
         self.ref = 0.0
         self._live: HeatColumn | None = None
         self._past: list[HeatColumn] = []
-        self._past_symbol = ""
+        self._past_market: MarketKey = NO_MARKET
         self._stamp = (-1, -1)
         self._seen = 0
 
@@ -130,8 +133,8 @@ class HeatModel:
     def add(self, frame: Frame) -> bool:
         """Take a frame, once; return True when a column was closed and the map moved on."""
         market = frame.market
-        if market.symbol != self.symbol:
-            self._reset(market.symbol)
+        if market_of(market) != self.market:
+            self._reset(market_of(market))
         stamp = (frame.seq, frame.published_ns)
         if stamp == self._stamp:
             return False
@@ -139,7 +142,7 @@ class HeatModel:
         slot = frame.published_ns // COLUMN_NS
         live = self._live
         if live is not None and slot < live.slot - _STEP_BACK:
-            self._reset(market.symbol)
+            self._reset(market_of(market))
             live = None
         closed = False
         trades = list(frame.trades)
@@ -161,20 +164,20 @@ class HeatModel:
 
         History of a market that is not shown yet waits for its first frame.
         """
-        if history.symbol != self._past_symbol:
-            self._past_symbol, self._past = history.symbol, []
+        if market_of(history) != self._past_market:
+            self._past_market, self._past = market_of(history), []
         self._past += [
             HeatColumn(
                 column.at_ns // COLUMN_NS, column.depth, column.mid_ticks, column.obi, column.trades
             )
             for column in history.columns[-KEEP:]
         ]
-        if not self.symbol:
-            self.symbol = history.symbol
+        if self.market == NO_MARKET:
+            self.market = market_of(history)
         return history.last and self._merge()
 
     def _merge(self) -> bool:
-        if self._past_symbol != self.symbol or not self._past:
+        if self._past_market != self.market or not self._past:
             return False
         merged = {column.slot: column for column in (*self._past, *self.columns)}
         newest = self._live.slot if self._live is not None else max(merged) + 1
@@ -186,8 +189,8 @@ class HeatModel:
             self.regroup()
         return True
 
-    def _reset(self, symbol: str) -> None:
-        self.symbol = symbol
+    def _reset(self, market: MarketKey) -> None:
+        self.market = market
         self.columns, self._live = [], None
         self.bucket, self.ref, self._seen = 0, 0.0, 0
         self._merge()
@@ -339,11 +342,11 @@ def mid_of(frame: Frame) -> float:
 
 def own_prices(frame: Frame) -> tuple[int, ...]:
     """Return the prices at which our orders on the shown market rest or wait."""
-    symbol = frame.market.symbol
+    market = market_of(frame.market)
     prices = {
         order.price_ticks or order.trigger_ticks
         for order in frame.orders
-        if order.symbol == symbol and not order.state.is_final
+        if market_of(order) == market and not order.state.is_final
     }
     prices.discard(0)
     return tuple(sorted(prices))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 
 from obiterm.link.messages import Depth
 from obiterm.ui.paint.steps import LADDER, coarser, finer
@@ -52,7 +53,7 @@ class LadderWindow:
     """
 
     def __init__(self) -> None:
-        self.symbol = ""
+        self.market: Hashable = None
         self.step = 0
         self.top = 0
         self.rows = 0
@@ -61,10 +62,10 @@ class LadderWindow:
         self._mid = math.nan
         self._held = False
 
-    def update(self, symbol: str, depth: Depth, mid_ticks: float, rows: int) -> None:
-        """Follow a new book: a new symbol or height centres, else only a price that left."""
-        if symbol != self.symbol:
-            self.symbol, self.step, self.cursor = symbol, 0, 0
+    def update(self, market: Hashable, depth: Depth, mid_ticks: float, rows: int) -> None:
+        """Follow a new book: a new market or height centres, else only a price that left."""
+        if market != self.market:
+            self.market, self.step, self.cursor = market, 0, 0
             self.placed = self._held = False
         self._mid = mid_ticks
         if not math.isfinite(mid_ticks):

@@ -8,11 +8,12 @@ so that a wrong number is never shown.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain, count
+from itertools import chain
 
-from obiterm.link.messages import InstrumentInfo
+from obiterm.link.messages import AccountPane, InstrumentInfo
 
 UNKNOWN = "-"
 MASK = "****"
@@ -194,20 +195,46 @@ def clean(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
-def short_codes(names: list[str]) -> dict[str, str]:
-    """Return a code of three letters for each account, all different.
+def offset(value_ms: float) -> str:
+    """Return a clock's offset with its sign: ``+3ms``, ``-1.2s``."""
+    if not math.isfinite(value_ms):
+        return UNKNOWN
+    sign = "-" if value_ms < 0 else "+"
+    size = abs(value_ms)
+    return f"{sign}{size:.0f}ms" if size < 999.5 else f"{sign}{size / 1000:.1f}s"
 
-    The first three letters; where they are taken, the first one and two of the last word
-    (``binance-alt`` → ``BAL``); else a number.
+
+_VENUE_CODES = {"backpack": "BPK", "binance": "BIN", "binance-futures": "BNF", "bybit": "BYB"}
+
+
+def venue_code(venue: str) -> str:
+    """Return three letters for a venue, whatever environment stands behind its name."""
+    name = venue.partition(" ")[0]
+    return _VENUE_CODES.get(name) or _letters(name)[:3].ljust(3)
+
+
+def account_codes(accounts: Sequence[AccountPane]) -> dict[str, str]:
+    """Return three letters for each account that say venue and account, all different.
+
+    The venue's code where it has one account (``BPK``); else two letters of it and one of
+    the account's own words (``bybit-main`` and ``bybit-demo``: ``BYm``, ``BYd``).
     """
+    venues = [venue_code(account.venue) for account in accounts]
     codes: dict[str, str] = {}
-    for name in names:
-        words = "".join(c if c.isalnum() else " " for c in name.upper()).split() or ["?"]
-        joined = "".join(words)
-        tries = chain(
-            (joined[:3], words[0][0] + words[-1][:2]),
-            (joined[: 3 - len(str(number))] + str(number) for number in count(2)),
-        )
+    for account, code in zip(accounts, venues, strict=True):
+        if venues.count(code) == 1 and code not in codes.values():
+            codes[account.name] = code
+            continue
+        words = "".join(c if c.isalnum() else " " for c in account.name.lower()).split() or ["?"]
+        signs = chain("".join([words[-1], *words[:-1]]), _SIGNS)
         taken = set(codes.values())
-        codes[name] = next(code for text in tries if (code := text.ljust(3)) not in taken)
+        tries = (f"{code[:2]}{sign}" for sign in signs)
+        codes[account.name] = next(text for text in tries if text not in taken)
     return codes
+
+
+_SIGNS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.upper() if c.isalnum()) or "?"

@@ -90,6 +90,15 @@ class Palette:
         )
 
 
+def color_depth(chosen: str, terminal: str, no_color: bool) -> ColorDepth:
+    """Return the colour depth: the user's choice, else what the terminal says."""
+    if no_color or chosen == "none":
+        return "none"
+    if chosen == "auto":
+        return "truecolor" if terminal == "truecolor" else "256"
+    return "truecolor" if chosen == "truecolor" else "256"
+
+
 def grey(colour: str, least: int = 0) -> str:
     """Return a grey of a little over half the brightness: how a stale value looks."""
     red, green, blue = rgb(colour)

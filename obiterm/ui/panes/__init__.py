@@ -9,6 +9,7 @@ from obiterm.ui.panes.positions import Positions
 from obiterm.ui.panes.riskbar import RiskBar
 from obiterm.ui.panes.strategy import StrategyPane
 from obiterm.ui.panes.ticker import Ticker
+from obiterm.ui.panes.troubles import Troubles
 
 __all__ = [
     "Header",
@@ -21,4 +22,5 @@ __all__ = [
     "RiskBar",
     "StrategyPane",
     "Ticker",
+    "Troubles",
 ]

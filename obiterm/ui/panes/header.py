@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from obiterm.link.messages import AccountPane, Frame
-from obiterm.ui.paint.chips import account_chip, chip, environment_word, link_dot, result_colour
+from obiterm.ui.paint.chips import account_chip, chip, link_dot, result_colour, world_word
 from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.fitting import width_of
 from obiterm.ui.paint.line import Line, Row, Span
-from obiterm.ui.paint.numbers import clean, clock, milliseconds, money, result, short_codes
+from obiterm.ui.paint.numbers import (
+    account_codes,
+    clock,
+    milliseconds,
+    money,
+    result,
+    venue_code,
+)
 from obiterm.ui.paint.palette import style
 from obiterm.ui.panes.base import RowPane
 
@@ -19,8 +26,9 @@ _Form = Callable[[AccountPane, str], list[Span]]
 class Header(RowPane):
     """Brand, account chips and the clock; one line.
 
-    Chips lose round trip and balance, then the long name, then the day's result, then the
-    name (design/TUI.md §4); dot and state stay.
+    The chosen account carries ► and the others grow dim. Chips lose round trip and balance,
+    then the long name, then the day's result, then the name (design/TUI.md §4); dot and state
+    stay. While the host is silent every dot is a ? and no chip shines.
     """
 
     DEFAULT_CSS = """
@@ -42,9 +50,6 @@ class Header(RowPane):
             place = line.spans(place + 1, spans)
             if number < len(chips) - 1:
                 place = line.put(place + 1, "│", style(palette.line, palette.raised))
-        note = next((clean(account.note) for account in frame.accounts if account.note), "")
-        if note and len(note) <= end - place - 3:
-            line.put(place + 2, note, style(palette.warn, palette.raised))
         return [line.row()]
 
     def _right(self, line: Line, frame: Frame, context: PaintContext) -> int:
@@ -63,8 +68,8 @@ class Header(RowPane):
 
     def _chips(self, frame: Frame, context: PaintContext, room: int) -> list[list[Span]]:
         """Return the accounts in the longest form in which all of them fit."""
-        codes = short_codes([account.name for account in frame.accounts])
-        forms = self._forms(context)
+        codes = account_codes(frame.accounts)
+        forms = self._forms(context, context.is_late(frame))
         shown: list[list[Span]] = []
         for form in forms:
             shown = [form(account, codes[account.name]) for account in frame.accounts]
@@ -76,39 +81,46 @@ class Header(RowPane):
         look = style(context.palette.warn, context.palette.raised)
         return [*shown, [(f"+{hidden}", look)]] if hidden else shown
 
-    def _forms(self, context: PaintContext) -> list[_Form]:
+    def _forms(self, context: PaintContext, late: bool) -> list[_Form]:
         palette = context.palette
         ground = palette.raised
         dim = style(palette.dim, ground)
+        bright = dim if late else style(palette.text, ground)
 
         def head(account: AccountPane, name: str) -> list[Span]:
-            chosen = context.account in ("", account.name)
-            look = style(palette.text if chosen else palette.dim, ground, bold=chosen)
-            spans = [link_dot(account.link, palette, ground), (f" {name} ", look)]
-            return [*spans, account_chip(account, palette)]
+            shown = context.account in ("", account.name) and not late
+            colour = palette.text if shown else palette.dim
+            if account.note and not late:
+                colour = palette.hot
+            look = style(colour, ground, bold=shown)
+            spans = [link_dot(account.link, palette, ground, late=late), (f" {name} ", look)]
+            if account.name == context.account:
+                spans.insert(0, ("►", style(palette.accent, ground, bold=True)))
+            return [*spans, account_chip(account, palette, late=late)]
 
         def day(account: AccountPane) -> Span:
             text = result(account.day_pnl_quote, 9, masked=context.masked)
-            return f" {text}", style(
-                result_colour(account.day_pnl_quote, palette, context.masked), ground
-            )
+            hue = result_colour(account.day_pnl_quote, palette, context.masked)
+            return f" {text}", dim if late else style(hue, ground)
 
         def full(account: AccountPane, code: str) -> list[Span]:
             spans = head(account, account.name.replace("-", "·"))
             if not account.armed:
-                spans.append((f" {environment_word(account)}", dim))
+                spans.append((f" {world_word(account).lower()}", dim))
+            if account.venue.partition(" ")[0] not in account.name:
+                spans.append((f" {venue_code(account.venue)}", dim))
             equity = money(account.equity_quote, 10, masked=context.masked)
             return [
                 *spans,
                 (f" {milliseconds(account.round_trip_ms):>5} ", dim),
-                (equity, style(palette.text, ground)),
+                (equity, bright),
                 day(account),
             ]
 
         def valued(account: AccountPane, code: str) -> list[Span]:
             equity = money(account.equity_quote, 10, masked=context.masked)
             spans = head(account, account.name.replace("-", "·"))
-            return [*spans, (f" {equity}", style(palette.text, ground)), day(account)]
+            return [*spans, (f" {equity}", bright), day(account)]
 
         def named(account: AccountPane, code: str) -> list[Span]:
             return [*head(account, account.name.replace("-", "·")), day(account)]
@@ -118,8 +130,7 @@ class Header(RowPane):
 
         def short(account: AccountPane, code: str) -> list[Span]:
             text = result(account.day_pnl_quote, 5, masked=context.masked)
-            look = style(result_colour(account.day_pnl_quote, palette, context.masked), ground)
-            return [*head(account, code), (f" {text}", look)]
+            return [*head(account, code), (f" {text}", day(account)[1])]
 
         def bare(account: AccountPane, code: str) -> list[Span]:
             return head(account, code)

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.events import MouseScrollDown, MouseScrollUp
 
 from obiterm.link.messages import Frame, History
-from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.context import PaintContext, market_of
 from obiterm.ui.paint.heat import HeatModel, mid_of, own_prices
 from obiterm.ui.paint.heatcells import (
     OBI_ROWS,
@@ -130,11 +130,11 @@ class HeatMap(FramedPane):
         if self._shown is None or not self.is_mounted:
             return
         frame, context = self._shown
-        if frame.market.symbol != self._model.symbol:
+        if market_of(frame.market) != self._model.market:
             return
         if not self.content_size:
             return
-        scale = scale_of(context.instrument(frame.market.symbol))
+        scale = scale_of(context.instrument(frame.market))
         self._fit(frame, context, scale)
         if self._map_width <= 0 or self._model.half_rows <= 0:
             return

@@ -10,12 +10,13 @@ from rich.style import Style
 from obiterm.core.values import OrderRole, OrderState, Side
 from obiterm.link.messages import Frame, OrderRow, PositionRow
 from obiterm.ui.paint.chips import result_colour
-from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.context import PaintContext, market_of
 from obiterm.ui.paint.fitting import Part, Spans, choose, join
 from obiterm.ui.paint.line import Line, Row
 from obiterm.ui.paint.numbers import (
     MASK,
     Scale,
+    account_codes,
     clean,
     duration,
     fit,
@@ -23,7 +24,6 @@ from obiterm.ui.paint.numbers import (
     percent,
     result,
     scale_of,
-    short_codes,
 )
 from obiterm.ui.paint.palette import blend, style
 from obiterm.ui.paint.table import Column, Placed, place
@@ -35,6 +35,8 @@ _SLOW_STATES = {
     OrderState.CANCELLING: "cancelling",
     OrderState.UNKNOWN: "UNKNOWN",
 }
+_ROOMY = 110
+"""Cells from which accounts are named in full and venues have a column."""
 _SHORT_KINDS = {"post-only": "po", "stop·exch": "stop", "limit": "lim", "cancelling": "cxl"}
 
 
@@ -50,13 +52,19 @@ class HoldingPainter:
         orders: Sequence[OrderRow],
     ) -> None:
         self._context = context
+        self._frame = frame
         self._stale = context.is_stale(frame)
-        self._symbol = frame.market.symbol
+        self._market = market_of(frame.market)
         self._palette = context.palette
         self._width = width
-        self._codes = short_codes([account.name for account in frame.accounts])
+        self._full_names = width >= _ROOMY
+        self._codes = (
+            {account.name: clean(account.name) for account in frame.accounts}
+            if self._full_names
+            else account_codes(frame.accounts)
+        )
         self._targets = {
-            (order.account, order.symbol): order.price_ticks
+            (order.account, market_of(order)): order.price_ticks
             for order in frame.orders
             if order.role is OrderRole.TAKE_PROFIT
         }
@@ -74,21 +82,29 @@ class HoldingPainter:
         price = max([len(text) for text in prices], default=8)
         symbol = max([len(text) for text in symbols], default=6)
         size = max([len(text) for text in sizes], default=6)
-        return [
-            Column("ACC", 3, 3, is_right=False, drop=3),
+        account = max([len(self._codes.get(row.account, "?")) for row in rows], default=3)
+        columns = [
+            Column("ACC", max(3, account), 3, is_right=False),
             Column("SYMBOL", max(6, symbol), max(6, symbol), is_right=False),
             Column("SIDE", 6, 6, is_right=False),
             Column("QTY", max(6, size), 5),
             Column("ENTRY", max(7, price), 6, drop=1),
             Column("MARK", max(7, price), 6, drop=2),
             Column("uPnL", max([7, *gains]), 6),
-            Column("%", 7, 7, drop=10),
-            Column("STOP", max(7, price), 7, drop=11),
-            Column("TP", max(7, price), 7, drop=12),
+            Column("%", 7, 7, drop=12),
+            Column("STOP", max(7, price), 7, drop=13),
+            Column("TP", max(7, price), 7, drop=14),
         ]
+        if self._full_names:
+            venues = max([5, *(len(row.venue) for row in rows)])
+            columns.insert(1, Column("VENUE", venues, venues, is_right=False, drop=15))
+        if any(row.liquidation_ticks or math.isfinite(row.leverage) for row in positions):
+            columns.append(Column("LIQ", max(7, price), 7, drop=11))
+            columns.append(Column("LEV", 5, 5, drop=10))
+        return columns
 
     def _scale(self, row: PositionRow | OrderRow) -> Scale:
-        return scale_of(self._context.instrument(row.symbol))
+        return scale_of(self._context.instrument(row))
 
     def _line(self, selected: bool = False) -> tuple[Line, str]:
         palette = self._palette
@@ -131,6 +147,7 @@ class HoldingPainter:
         dim, text = style(palette.dim, ground), style(palette.text, ground)
         ramp = palette.bid_text if row.side is Side.BUY else palette.ask_text
         self._put(line, "ACC", self._codes.get(row.account, "?"), dim)
+        self._put(line, "VENUE", row.venue, dim)
         self._put(line, "SYMBOL", row.symbol, style(palette.text, ground, bold=True))
         side = _SIDE_WORDS[row.side]
         self._put(line, "SIDE", side, style(ramp[-5], ground))
@@ -141,7 +158,7 @@ class HoldingPainter:
         self._put(line, "QTY", quantity, text)
         entry = _entry(row.entry_price, scale, self._room("ENTRY"))
         self._put(line, "ENTRY", entry, dim)
-        old = self._stale and (row.symbol == self._symbol or not context.connected)
+        old = self._stale and (market_of(row) == self._market or context.is_late(self._frame))
         mark = scale.price_fit(row.mark_ticks, self._room("MARK"))
         self._put(line, "MARK", mark, dim if old else text)
         hue = result_colour(row.unrealised_quote, palette, context.masked)
@@ -156,7 +173,12 @@ class HoldingPainter:
         else:
             bare = f"! {milliseconds(row.unprotected_ms)}"[: self._room("STOP")]
             self._put(line, "STOP", bare, style(palette.hot, ground, bold=True))
-        target = self._targets.get((row.account, row.symbol), 0)
+        if row.liquidation_ticks:
+            text_of = scale.price_fit(row.liquidation_ticks, self._room("LIQ"))
+            self._put(line, "LIQ", text_of, style(palette.warn, ground))
+        if math.isfinite(row.leverage):
+            self._put(line, "LEV", f"{row.leverage:.1f}x"[: self._room("LEV")], text)
+        target = self._targets.get((row.account, market_of(row)), 0)
         if target:
             self._put(line, "TP", scale.price_fit(target, self._room("TP")), dim)
         return line.row()
@@ -174,7 +196,7 @@ class HoldingPainter:
             * self._scale(order).tick
             for order in orders
         )
-        infos = [self._context.instrument(order.symbol) for order in orders]
+        infos = [self._context.instrument(order) for order in orders]
         quotes = {info.quote for info in infos if info is not None}
         oldest = max((order.age_ms for order in orders), default=math.nan)
         count = str(len(orders))
@@ -199,6 +221,7 @@ class HoldingPainter:
         dim, text = style(palette.dim, ground), style(palette.text, ground)
         ramp = palette.bid_text if row.side is Side.BUY else palette.ask_text
         self._put(line, "ACC", self._codes.get(row.account, "?"), dim)
+        self._put(line, "VENUE", row.venue, dim)
         self._put(line, "SYMBOL", row.symbol, text)
         self._put(line, "SIDE", row.side.value, style(ramp[-5], ground))
         open_lots = row.lots - row.filled_lots

@@ -11,7 +11,7 @@ from textual.message import Message
 from obiterm.core.values import OrderRole, Side
 from obiterm.link.messages import Frame, OrderRow
 from obiterm.ui.paint.bars import bar_left, bar_right
-from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.context import PaintContext, market_of
 from obiterm.ui.paint.heat import mid_of
 from obiterm.ui.paint.heatscale import exact_step, high_size, smooth_ref
 from obiterm.ui.paint.ladder import LadderWindow, bucket_book
@@ -155,15 +155,15 @@ class Ladder(FramedPane):
         market = frame.market
         stale = context.is_stale(frame)
         palette = greyed(context.palette) if stale else context.palette
-        scale = scale_of(context.instrument(market.symbol))
-        if market.symbol != self._window.symbol:
+        scale = scale_of(context.instrument(market))
+        if market_of(market) != self._window.market:
             self._ref, self._shown_ref, self._seen = 0.0, 0.0, 0
         window = self._window
-        window.update(market.symbol, frame.depth, mid_of(frame), height - 1)
+        window.update(market_of(market), frame.depth, mid_of(frame), height - 1)
         self.set_title(f"LADDER · {market.symbol}" if width > 24 else "LADDER", stale)
         if not window.step:
             return []
-        self.set_footer(f"{scale.step(window.step)}/row · [b]◆[/] own order")
+        self.set_footer(_footer(scale.step(window.step), context, width))
         bids, asks = bucket_book(frame.depth, window.step)
         if frame.seq != self._learnt:
             self._learnt = frame.seq
@@ -303,12 +303,22 @@ class _RowPainter:
         return line.row()
 
 
+def _footer(step: str, context: PaintContext, width: int) -> str:
+    """Return rows and signs, or where an order by hand would go, before it is sent."""
+    entry = context.entry.replace("[", "(")
+    for text in (f"{step}/row · [b]{entry}[/]", f"[b]{entry}[/]"):
+        if entry and len(text) - 7 <= width - 4:
+            return text
+    return f"[b]{entry[: width - 4]}[/]" if entry else f"{step}/row · [b]◆[/] own order"
+
+
 def _own_by_bucket(frame: Frame, step: int) -> dict[int, list[OrderRow]]:
     """Return own orders of the shown market by bucket; sells round up like asks."""
     own: dict[int, list[OrderRow]] = {}
+    market = market_of(frame.market)
     for order in frame.orders:
         ticks = order.price_ticks or order.trigger_ticks
-        if order.symbol != frame.market.symbol or not ticks or order.state.is_final:
+        if market_of(order) != market or not ticks or order.state.is_final:
             continue
         is_ask = order.side is Side.SELL and bool(order.price_ticks)
         own.setdefault(-(-ticks // step) if is_ask else ticks // step, []).append(order)

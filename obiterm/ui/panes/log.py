@@ -11,10 +11,11 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from obiterm.core.values import NS_PER_MS, Side
 from obiterm.link.messages import Frame, LogLine
 from obiterm.ui.paint.chips import verb_chip
-from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.context import MarketKey, PaintContext, market_of
 from obiterm.ui.paint.line import Line, Row
-from obiterm.ui.paint.numbers import clean, clock, short_codes
+from obiterm.ui.paint.numbers import account_codes, clean, clock
 from obiterm.ui.paint.palette import blend, style
+from obiterm.ui.paint.words import wrap
 from obiterm.ui.panes.base import FramedPane
 
 KEEP = 2_000
@@ -89,7 +90,8 @@ class OrderLog(FramedPane):
         if not self._filter:
             return True
         side = line.side.value if line.side is not None else ""
-        text = f"{line.verb.value} {side} {line.symbol} {line.account} {line.text}".lower()
+        words = (line.verb.value, side, line.venue, line.symbol, line.account, line.text)
+        text = " ".join(words).lower()
         return all(word in text for word in self._filter.split())
 
     # -- painting --------------------------------------------------------------
@@ -97,13 +99,13 @@ class OrderLog(FramedPane):
     def build(self, frame: Frame, context: PaintContext, width: int, height: int) -> list[Row]:
         """Return the newest lines, as many as there is room for."""
         self._titles(width)
-        codes = short_codes([account.name for account in frame.accounts])
+        codes = account_codes(frame.accounts)
         rows: list[Row] = []
         skip = self._back
         for line in reversed(self._lines):
             if len(rows) >= height:
                 break
-            if not self._matches(line):
+            if not self._matches(line) or not _is_in_sight(line, codes, context.account):
                 continue
             if skip > 0:
                 skip -= 1
@@ -111,7 +113,7 @@ class OrderLog(FramedPane):
             code = codes.get(line.account, clean(line.account)[:3].upper())
             if len(codes) == 1 and line.account in codes:
                 code = ""
-            rows += _line_rows(line, code, frame.market.symbol, context, width)
+            rows += _line_rows(line, code, market_of(frame.market), context, width)
         return rows[:height]
 
     def _titles(self, width: int) -> None:
@@ -127,8 +129,13 @@ class OrderLog(FramedPane):
         self.set_footer(footer)
 
 
+def _is_in_sight(line: LogLine, codes: dict[str, str], chosen: str) -> bool:
+    """Tell whether a line is of the chosen account, or of none (the host itself)."""
+    return not chosen or line.account == chosen or line.account not in codes
+
+
 def _line_rows(
-    log: LogLine, code: str, symbol: str, context: PaintContext, width: int
+    log: LogLine, code: str, market: MarketKey, context: PaintContext, width: int
 ) -> list[Row]:
     """Return a log line as one row, or more where its words need them."""
     palette = context.palette
@@ -145,13 +152,13 @@ def _line_rows(
         first.right(width, code, dim)
         room -= len(code) + 1
     text = clean(log.text)
-    if log.symbol and log.symbol != symbol:
+    if log.symbol and market_of(log) != market:
         text = f"{log.symbol} {text}"
     side = log.side
     if side is not None:
         text = text.removeprefix(side.value).lstrip()
         text = f"{side.value:<{_SIDE if cell_len(text) + _SIDE < room else 0}} {text}"
-    lines = _wrap(text, room)
+    lines = wrap(text, room)
     if side is not None and lines[0].startswith(side.value):
         ramp = palette.bid_text if side is Side.BUY else palette.ask_text
         left = first.put(place, side.value, style(ramp[-5], palette.panel))
@@ -164,25 +171,3 @@ def _line_rows(
         line.put(place, more, base)
         rows.append(line.row())
     return rows
-
-
-def _wrap(text: str, room: int) -> list[str]:
-    """Break text at blanks, and inside a word only when it is longer than a line."""
-    room = max(4, room)
-    lines = [""]
-    for word in text.split(" "):
-        joined = f"{lines[-1]} {word}" if lines[-1] else word
-        if cell_len(joined) <= room:
-            lines[-1] = joined
-            continue
-        if lines[-1]:
-            lines.append("")
-        while cell_len(word) > room:
-            cut = room
-            while cell_len(word[:cut]) > room:
-                cut -= 1
-            lines[-1] = word[:cut]
-            word = word[cut:]
-            lines.append("")
-        lines[-1] = word
-    return [line for line in lines if line] or [""]

@@ -9,7 +9,7 @@ from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 
 from obiterm.link.messages import Frame, OrderRow, PositionRow
-from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.context import MarketKey, PaintContext, market_of
 from obiterm.ui.paint.line import Row
 from obiterm.ui.paint.numbers import fit, result
 from obiterm.ui.panes.base import FramedPane
@@ -27,6 +27,7 @@ class _Key:
 
     kind: str
     account: str
+    market: MarketKey
     name: str
 
 
@@ -51,10 +52,10 @@ class Positions(FramedPane):
     class PositionPicked(Message):
         """A position row was clicked."""
 
-        def __init__(self, account: str, symbol: str) -> None:
+        def __init__(self, account: str, market: MarketKey) -> None:
             super().__init__()
             self.account = account
-            self.symbol = symbol
+            self.market = market
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -106,7 +107,7 @@ class Positions(FramedPane):
         if key.kind == "order":
             self.post_message(self.OrderPicked(key.name))
         else:
-            self.post_message(self.PositionPicked(key.account, key.name))
+            self.post_message(self.PositionPicked(key.account, key.market))
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         """Select the row above."""
@@ -158,7 +159,8 @@ class Positions(FramedPane):
         return rows[start : start + room]
 
     def _titles(self, positions: list[PositionRow], context: PaintContext, width: int) -> None:
-        self.set_title("POSITIONS")
+        scope = f" · {context.account}" if context.account and width >= 40 else ""
+        self.set_title(f"POSITIONS{scope}")
         total = sum(row.unrealised_quote for row in positions)
         fees = sum(row.fees_quote for row in positions)
         bare = sum(1 for row in positions if not row.stop_ticks)
@@ -179,5 +181,5 @@ def _rows(frame: Frame, context: PaintContext) -> list[OrderRow | PositionRow]:
 
 def _key(row: OrderRow | PositionRow) -> _Key:
     if isinstance(row, OrderRow):
-        return _Key("order", row.account, row.client_id)
-    return _Key("position", row.account, row.symbol)
+        return _Key("order", row.account, market_of(row), row.client_id)
+    return _Key("position", row.account, market_of(row), row.owner)

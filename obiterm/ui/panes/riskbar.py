@@ -11,13 +11,15 @@ from obiterm.ui.paint.chips import chip, quiet_chip, socket_dot
 from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.fitting import Part, Spans, choose, join, width_of
 from obiterm.ui.paint.line import Line, Row, Span
-from obiterm.ui.paint.numbers import clock, microseconds, share, short_codes
-from obiterm.ui.paint.palette import Palette, style
+from obiterm.ui.paint.numbers import account_codes, clock, microseconds, offset, share
+from obiterm.ui.paint.palette import Palette, greyed, style
 from obiterm.ui.panes.base import RowPane
 
 _HIGH, _FULL = 0.5, 0.8
 """Used share of a limit from which it is shown as a warning and as a danger."""
 _SLOW_LOOP_MS = 50.0
+_FAR_CLOCK_MS = 1_000.0
+"""An offset that is corrected all the same, but that somebody should look at."""
 _GAUGE = 4
 
 
@@ -30,7 +32,8 @@ class RiskBar(RowPane):
 
     def build(self, frame: Frame, context: PaintContext, width: int, height: int) -> list[Row]:
         """Return the one line; the stops stand at its right end."""
-        palette, risk = context.palette, frame.risk
+        risk = frame.risk
+        palette = greyed(context.palette) if context.is_late(frame) else context.palette
         base = style(palette.dim, palette.raised)
         line = Line(width, base)
         arm = [*_arm(frame, palette)]
@@ -112,15 +115,25 @@ def _plain(weight: int, label: str, value: str, palette: Palette, colour: str = 
 def _parts(frame: Frame, palette: Palette) -> list[Part]:
     risk = frame.risk
     parts = _panic(frame, palette)
+    if risk.account:
+        code = account_codes(frame.accounts).get(risk.account, "?")
+        parts.append(Part(98, (((code, style(palette.accent, palette.raised, bold=True)),),)))
     parts += [
         _limit(90, "day loss", "loss", risk.day_loss_share, palette),
         _limit(85, "exposure", "exp", risk.exposure_share, palette),
         _plain(70, "orders", f"{risk.orders_open}/{risk.orders_limit}", palette),
-        _limit(50, "weight", "wgt", risk.weight_share, palette),
+        _limit(50, "budget", "bud", risk.weight_share, palette),
     ]
     if risk.refusals:
         parts.append(_plain(75, "refused", str(risk.refusals), palette, palette.warn))
+    if risk.self_trades_prevented:
+        text = str(risk.self_trades_prevented)
+        parts.append(_plain(58, "own kept apart", text, palette, palette.violet))
     parts.append(_round_trip(risk, palette))
+    if math.isfinite(risk.clock_offset_ms):
+        off = palette.hot if abs(risk.clock_offset_ms) >= _FAR_CLOCK_MS else palette.text
+        weight = 80 if abs(risk.clock_offset_ms) >= _FAR_CLOCK_MS else 44
+        parts.append(_plain(weight, "clk", offset(risk.clock_offset_ms), palette, off))
     if risk.tick_to_order_p99_us > 0:
         text = f"{microseconds(risk.tick_to_order_p99_us)}"
         parts.append(_plain(35, "t→o p99", text, palette))
@@ -155,7 +168,7 @@ def _panic(frame: Frame, palette: Palette) -> list[Part]:
         known = sum(count for count in counts if count > 0)
         value = f"{known}+?" if any(count < 0 for count in counts) else str(known)
         parts.append(Part(96, (((f"{label} ", dim), (value, text)), ())))
-    codes = short_codes([account.name for account in frame.accounts])
+    codes = account_codes(frame.accounts)
     waiting = [codes.get(account.account, "?").strip() for account in accounts if not account.done]
     if waiting:
         words = f"{' '.join(waiting)} unconfirmed"

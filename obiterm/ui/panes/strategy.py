@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from obiterm.link.messages import Frame, StrategyCard
 from obiterm.ui.paint.bars import gauge, sparkline
 from obiterm.ui.paint.chips import result_colour
-from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.context import PaintContext, market_of
 from obiterm.ui.paint.fitting import Part, Spans, choose, join
 from obiterm.ui.paint.line import Line, Row, Span
-from obiterm.ui.paint.numbers import clean, result, share
+from obiterm.ui.paint.numbers import account_codes, clean, result, share
 from obiterm.ui.paint.palette import Palette, style
 from obiterm.ui.panes.base import FramedPane
 
@@ -22,7 +22,10 @@ _SEPARATOR_FROM = 8
 
 
 class StrategyPane(FramedPane):
-    """The card of one strategy instance of the chosen account; a key shows the next one."""
+    """The card of one strategy instance of the chosen account; a key shows the next one.
+
+    Instances on the shown market come first.
+    """
 
     DEFAULT_CSS = """
     StrategyPane { padding: 0 1; }
@@ -47,7 +50,9 @@ class StrategyPane(FramedPane):
         if self._shown is None:
             return []
         frame, context = self._shown
-        return [card for card in frame.strategies if context.account in ("", card.account)]
+        cards = [card for card in frame.strategies if context.account in ("", card.account)]
+        market = market_of(frame.market)
+        return sorted(cards, key=lambda card: market_of(card) != market)
 
     def build(self, frame: Frame, context: PaintContext, width: int, height: int) -> list[Row]:
         """Return name, gauges, equity, reason and the strategy's own lines."""
@@ -61,7 +66,9 @@ class StrategyPane(FramedPane):
             return [line.row()]
         count = f"{self._number % len(cards) + 1}/{len(cards)} · " if len(cards) > 1 else ""
         self.set_footer(f"{count}[b]3[/] full")
-        painter = _CardPainter(card, context, width)
+        codes = account_codes(frame.accounts)
+        code = codes.get(card.account, "") if len(codes) > 1 else ""
+        painter = _CardPainter(card, code, context, width)
         rows = [painter.head(), painter.signal(), painter.position(), painter.equity()]
         if height >= _SEPARATOR_FROM:
             rows.append(painter.separator())
@@ -74,8 +81,9 @@ class StrategyPane(FramedPane):
 class _CardPainter:
     """Paints the lines of one card."""
 
-    def __init__(self, card: StrategyCard, context: PaintContext, width: int) -> None:
+    def __init__(self, card: StrategyCard, code: str, context: PaintContext, width: int) -> None:
         self._card = card
+        self._code = code
         self._context = context
         self._palette: Palette = context.palette
         self._width = width
@@ -101,7 +109,14 @@ class _CardPainter:
             Part(3, (((clean(card.kind), self._base),), ())),
             Part(8, (((state, look),), ((state[0], look),))),
             Part(5, ((("won ", self._base), (wins, self._text)), ())),
-            Part(2, (((clean(card.symbol), self._base),), ())),
+            Part(
+                7,
+                (
+                    ((f"{clean(card.symbol)} ", self._base), (self._code, self._text)),
+                    ((self._code, self._text),),
+                    (),
+                ),
+            ),
         ]
         return self._line(join(choose(parts, self._width), self._base))
 

@@ -9,10 +9,10 @@ from rich.style import Style
 from obiterm.core.values import NS_PER_MS
 from obiterm.link.messages import Frame, MarketPane
 from obiterm.ui.paint.chips import chip, quiet_chip
-from obiterm.ui.paint.context import PaintContext
+from obiterm.ui.paint.context import PaintContext, market_of
 from obiterm.ui.paint.fitting import Part, Spans, choose, join
 from obiterm.ui.paint.line import Line, Row, Span
-from obiterm.ui.paint.numbers import Scale, fit, milliseconds, scale_of
+from obiterm.ui.paint.numbers import Scale, duration, fit, milliseconds, scale_of, venue_code
 from obiterm.ui.paint.palette import Palette, greyed, style
 from obiterm.ui.panes.base import RowPane
 
@@ -31,13 +31,14 @@ class Ticker(RowPane):
         """Return the one line."""
         stale = context.is_stale(frame)
         palette = greyed(context.palette) if stale else context.palette
-        info = context.instrument(frame.market.symbol)
+        info = context.instrument(frame.market)
         scale = scale_of(info)
         base = style(palette.dim, palette.bg)
         line = Line(width, base)
         parts = [
             _price(frame.market, scale, palette, info.kind.value if info else ""),
             *_trouble(frame, stale, context),
+            *_perpetual(frame, scale, palette, context.now_ns),
             _obi(frame.market, palette),
             _bias(frame.market, palette),
             *_numbers(frame.market, scale, palette),
@@ -64,8 +65,9 @@ def _price(market: MarketPane, scale: Scale, palette: Palette, kind: str) -> Par
         change = (f" {market.change_pct:+.2f}%", style(arrow_colour, palette.bg))
         forms.insert(0, (symbol, now, arrow, change))
     if kind:
-        kind_span = (f" {kind}", style(palette.dim, palette.bg))
-        forms.insert(0, (symbol, kind_span, *forms[0][1:]))
+        dim = style(palette.dim, palette.bg)
+        forms.insert(0, (symbol, (f" {kind}", dim), *forms[0][1:]))
+        forms.insert(0, (symbol, (f" {kind} {venue_code(market.venue)}", dim), *forms[0][2:]))
     return Part(60, (*forms, (symbol, now)))
 
 
@@ -86,6 +88,35 @@ def _trouble(frame: Frame, stale: bool, context: PaintContext) -> list[Part]:
         age = ((f" {milliseconds(oldest)}", style(palette.warn, palette.bg)),)
     spans: list[Span] = [chip(word, palette.warn, palette) for word in words]
     return [Part(100, ((*spans, *age), tuple(spans)))] if spans else []
+
+
+def _perpetual(frame: Frame, scale: Scale, palette: Palette, now_ns: int) -> list[Part]:
+    """Return mark price, funding with its countdown and the nearest liquidation, of a perpetual."""
+    market, parts = frame.market, []
+    if market.mark_ticks:
+        parts.append(Part(27, (_labelled("mark", scale.price(market.mark_ticks), palette), ())))
+    if math.isfinite(market.funding_rate):
+        rate = f"{market.funding_rate * 100:+.4f}%"
+        spans = _labelled("fund", rate, palette)
+        forms: tuple[Spans, ...] = (spans, ())
+        if market.next_funding_ns > now_ns:
+            left = duration((market.next_funding_ns - now_ns) / 1e9)
+            forms = ((*spans, (f" in {left}", style(palette.dim, palette.bg))), *forms)
+        parts.append(Part(28, forms))
+    held = [
+        row
+        for row in frame.positions
+        if market_of(row) == market_of(market) and row.liquidation_ticks
+    ]
+    if held:
+        nearest = min(held, key=lambda row: abs(row.liquidation_ticks - row.mark_ticks))
+        price = scale.price(nearest.liquidation_ticks)
+        spans = _labelled("liq", price, palette, palette.warn)
+        lever: Spans = ()
+        if math.isfinite(nearest.leverage):
+            lever = ((f" {nearest.leverage:.1f}x", style(palette.text, palette.bg)),)
+        parts.append(Part(45, ((*spans, *lever), spans, ())))
+    return parts
 
 
 def _obi(market: MarketPane, palette: Palette) -> Part:

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from obiterm.core.commands import ALL_ACCOUNTS
 from obiterm.core.values import NS_PER_MS
 from obiterm.link.messages import Frame, PanicAccount
 from obiterm.ui.paint.context import PaintContext
@@ -27,7 +28,15 @@ class KillModal(Modal[KillAnswer]):
     """Shows the panic path at work. ``x`` flattens, Enter keeps the positions, ``a`` arms."""
 
     class FlattenAsked(Message):
-        """``x`` was pressed."""
+        """``x`` was pressed.
+
+        Attributes:
+            accounts: whom to flatten; ``ALL_ACCOUNTS`` alone for every one.
+        """
+
+        def __init__(self, accounts: tuple[str, ...]) -> None:
+            super().__init__()
+            self.accounts = accounts
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x,X", "flatten", "Flatten all"),
@@ -66,12 +75,13 @@ class KillModal(Modal[KillAnswer]):
         palette = context.palette
         title = " ▲ EMERGENCY EXIT " if panic.flatten else " ▲ KILL SWITCH LATCHED "
         self.query_one(Box).border_title = title
-        head = Content.styled("ALL ENGINES DISARMED · NEW ORDERS REFUSED", f"bold {palette.hot}")
+        head = Content.styled(_head(frame), f"bold {palette.hot}")
         self._put("head", Content.assemble(head, (f"  by {clean(panic.who)}", palette.dim)))
         rows = [_account_line(row, context, panic.flatten) for row in panic.accounts]
         self._put("rows", Content("\n").join(rows))
         self._put("left", _left(frame, context))
-        self._put("keys", _keys(context, flatten=panic.flatten, may_act=self._may_act))
+        scope = "all" if _is_whole(frame) else ", ".join(_names(frame))
+        self._put("keys", _keys(context, scope, flatten=panic.flatten, may_act=self._may_act))
 
     def _put(self, part: str, content: Content) -> None:
         """Change a part only when it reads differently: each change is painted."""
@@ -81,8 +91,10 @@ class KillModal(Modal[KillAnswer]):
 
     def action_flatten(self) -> None:
         """Close every position."""
-        if self._may_press():
-            self.post_message(self.FlattenAsked())
+        frame = self._last_frame
+        if self._may_press() and frame is not None:
+            accounts = (ALL_ACCOUNTS,) if _is_whole(frame) else tuple(_names(frame))
+            self.post_message(self.FlattenAsked(accounts))
 
     def action_keep(self) -> None:
         """Leave the positions as they are; the latch stays."""
@@ -96,6 +108,22 @@ class KillModal(Modal[KillAnswer]):
 
     def _may_press(self) -> bool:
         return time.monotonic_ns() >= self._ready_ns
+
+
+def _names(frame: Frame) -> list[str]:
+    return [one.account for one in frame.panic.accounts] if frame.panic else []
+
+
+def _is_whole(frame: Frame) -> bool:
+    """Tell whether every account of the host is in the panic."""
+    return set(_names(frame)) >= {one.name for one in frame.accounts}
+
+
+def _head(frame: Frame) -> str:
+    if _is_whole(frame):
+        return "ALL ENGINES DISARMED · NEW ORDERS REFUSED"
+    named = ", ".join(clean(name) for name in _names(frame))
+    return f"{named} DISARMED · {len(frame.accounts) - len(_names(frame))} OTHERS TRADE ON"
 
 
 def _account_line(row: PanicAccount, context: PaintContext, flatten: bool) -> Content:
@@ -123,25 +151,27 @@ def _account_line(row: PanicAccount, context: PaintContext, flatten: bool) -> Co
 
 
 def _left(frame: Frame, context: PaintContext) -> Content:
-    palette, risk = context.palette, frame.risk
-    total = sum(row.unrealised_quote for row in frame.positions)
-    safe = risk.stops_resting >= risk.stops_needed
+    palette = context.palette
+    rows = [row for row in frame.positions if row.account in _names(frame)]
+    total = sum(row.unrealised_quote for row in rows)
+    resting = sum(1 for row in rows if row.stop_ticks)
+    safe = resting >= len(rows)
     return Content.assemble(
         ("still open ", palette.dim),
-        (f"{len(frame.positions)} positions", f"bold {palette.text}"),
+        (f"{len(rows)} positions", f"bold {palette.text}"),
         (" · uPnL ", palette.dim),
         (result(total, 12, masked=context.masked), palette.ok if total >= 0 else palette.hot),
         (" · stops on exchange ", palette.dim),
-        (f"{risk.stops_resting}/{risk.stops_needed}", palette.ok if safe else palette.hot),
+        (f"{resting}/{len(rows)}", palette.ok if safe else palette.hot),
     )
 
 
-def _keys(context: PaintContext, *, flatten: bool, may_act: bool) -> Content:
+def _keys(context: PaintContext, scope: str, *, flatten: bool, may_act: bool) -> Content:
     palette = context.palette
     chip = f"bold {palette.bg} on "
     parts: list[Content | str | tuple[str, str]] = []
     if may_act:
-        label = "flatten again" if flatten else "flatten all"
+        label = f"flatten {clean(scope)}{' again' if flatten else ''}"
         parts += [(" X ", chip + palette.warn), (f" {label}  ", palette.text)]
     keep = "close this box" if flatten else "keep positions"
     parts += [(" Enter ", chip + palette.accent), (f" {keep}  ", palette.text)]

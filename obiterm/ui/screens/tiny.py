@@ -10,7 +10,7 @@ from obiterm.core.values import Side, TradingState
 from obiterm.link.messages import Frame
 from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.line import Line, Row, Span
-from obiterm.ui.paint.numbers import clean, percent, result, scale_of
+from obiterm.ui.paint.numbers import account_codes, clean, percent, result, scale_of
 from obiterm.ui.paint.palette import style
 from obiterm.ui.panes.base import RowPane
 
@@ -32,13 +32,20 @@ class TinyView(RowPane):
             0, f"{len(frame.positions)} positions · {frame.risk.orders_open} orders"[:width], dim
         )
         rows.append(line.row())
+        if context.entry:
+            rows.append(_fitted([(context.entry, style(palette.text, palette.bg))], width, dim))
+        for account in frame.accounts:
+            if account.note:
+                hot = style(palette.hot, palette.bg, True)
+                words = (f" {clean(account.note)}", dim)
+                rows.append(_fitted([(clean(account.name), hot), words], width, dim))
         rows += [self._position(row, frame, context, width) for row in range(len(frame.positions))]
         return rows[:height]
 
     @staticmethod
     def _price(frame: Frame, context: PaintContext, width: int) -> Row:
         palette, market = context.palette, frame.market
-        scale = scale_of(context.instrument(market.symbol))
+        scale = scale_of(context.instrument(market))
         text, dim = style(palette.text, palette.bg, True), style(palette.dim, palette.bg)
         now = dim if context.is_stale(frame) else style(palette.now, palette.bg, True)
         sign = "▲" if market.last_up else "▼"
@@ -87,14 +94,15 @@ class TinyView(RowPane):
     @staticmethod
     def _position(place: int, frame: Frame, context: PaintContext, width: int) -> Row:
         palette, row = context.palette, frame.positions[place]
-        scale = scale_of(context.instrument(row.symbol))
+        scale = scale_of(context.instrument(row))
         hue = palette.accent if row.side is Side.BUY else palette.hot
-        text = style(palette.text, palette.bg)
+        text, dim = style(palette.text, palette.bg), style(palette.dim, palette.bg)
         gain = style(palette.ok if row.unrealised_quote >= 0 else palette.hot, palette.bg)
         name = "▲LONG " if row.side is Side.BUY else "▼SHORT"
         parts: list[Span] = [
             (f"{name} ", style(hue, palette.bg)),
             (f"{scale.quantity_fit(row.lots, 9)} {clean(row.symbol)} ", text),
+            (f"{account_codes(frame.accounts).get(row.account, '?')} ", dim),
             (result(row.unrealised_quote, 9, masked=context.masked), gain),
         ]
         return _fitted(parts, width, text)

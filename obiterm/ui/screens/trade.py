@@ -30,6 +30,7 @@ from obiterm.ui.panes import (
     RiskBar,
     StrategyPane,
     Ticker,
+    Troubles,
 )
 from obiterm.ui.panes.base import RowPane
 from obiterm.ui.screens.notice import NoticeLine
@@ -74,6 +75,7 @@ class TradeScreen(Screen[None], inherit_bindings=False):
         """Put every pane on the screen; classes decide which are seen."""
         yield Header(id="header")
         yield Ticker(id="ticker")
+        yield Troubles(id="troubles")
         with Horizontal(id="book"):
             yield HeatMap(id="heat")
             yield Ladder(id="ladder")
@@ -163,7 +165,8 @@ class TradeScreen(Screen[None], inherit_bindings=False):
     def paint(self, frame: Frame, context: PaintContext, kinds: frozenset[str]) -> None:
         """Show a frame in the panes of the given kinds.
 
-        The heat map takes every frame, also while it is hidden: it keeps the past. A pane
+        The heat map takes every frame, also while it is hidden: it keeps the past. The line of
+        troubles decides itself whether it is there. A pane
         that fails rests until the next size or view; the others and the keys go on.
         """
         for kind, kind_panes in _KINDS.items():
@@ -171,7 +174,8 @@ class TradeScreen(Screen[None], inherit_bindings=False):
                 continue
             for pane in kind_panes:
                 widget = self.query_one(pane)
-                if (kind == "heat" or _on_screen(widget)) and widget not in self._broken:
+                wanted = isinstance(widget, HeatMap | Troubles) or _on_screen(widget)
+                if wanted and widget not in self._broken:
                     self._show(widget, frame, context)
 
     def remember(self, frame: Frame) -> None:
@@ -192,7 +196,7 @@ _KINDS: dict[str, tuple[type[RowPane], ...]] = {
     "ladder": (Ladder,),
     "ticker": (Ticker, TinyView),
     "tables": (Positions, OrderLog, StrategyPane),
-    "status": (Header, RiskBar, KeyBar),
+    "status": (Header, Troubles, RiskBar, KeyBar),
 }
 
 
