@@ -13,6 +13,7 @@ from obiterm.core.values import (
     NS_PER_S,
     ClientOrderId,
     OrderRole,
+    RefusalKind,
     Symbol,
     VenueOrderId,
 )
@@ -98,7 +99,8 @@ class OrderLine:
         if wait_ns:
             text = f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s"
             now_ns = self._clock.wall_ns()
-            self._emit(OrderRefused(intent.symbol, intent.client_id, "", text, now_ns))
+            kind = RefusalKind.LATER
+            self._emit(OrderRefused(intent.symbol, intent.client_id, "", text, now_ns, kind))
         elif not self.is_ready:
             self.by_rest.place(order)
         else:

@@ -21,7 +21,7 @@ from obiterm.core.events import (
     OrderReported,
 )
 from obiterm.core.orders import ApprovedOrder
-from obiterm.core.values import ClientOrderId, Symbol, VenueOrderId
+from obiterm.core.values import ClientOrderId, RefusalKind, Symbol, VenueOrderId
 from obiterm.engine.shared.tasks import TaskSet
 from obiterm.trading.questions import ANSWER_AGE_NS
 
@@ -99,7 +99,8 @@ class RestOrders:
         except RetryLater as error:
             now_ns = self._clock.wall_ns()
             text = f"not sent: {error}"
-            self._emit(OrderRefused(intent.symbol, intent.client_id, "", text, now_ns))
+            kind = RefusalKind.LATER
+            self._emit(OrderRefused(intent.symbol, intent.client_id, "", text, now_ns, kind))
             return
         except (ObitermError, asyncio.CancelledError) as error:
             text = str(error) or "given up while it was sent"
