@@ -102,7 +102,7 @@ class BybitGateway:
                 group.create_task(self._entry.run())
                 group.create_task(self._maintain())
         finally:
-            await self._entry.tasks.stop()
+            await self._entry.stop()
             self._wire.close()
 
     async def _maintain(self) -> None:

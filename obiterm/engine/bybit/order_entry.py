@@ -112,7 +112,7 @@ class OrderEntry:
         self.orders = RestOrders(self._noted, clock, self.tasks, deliver)
         self._asked_ns: dict[str, int] = {}
         self._drain_ns = 0
-        self._late: set[asyncio.Task[None]] = set()
+        self._late: dict[ClientOrderId, tuple[ApprovedOrder, asyncio.TimerHandle]] = {}
 
     # -- life --------------------------------------------------------------------------------
 
@@ -144,6 +144,11 @@ class OrderEntry:
         self._drain_ns = self._drain_ns or now_ns + _DRAIN_NS
         if not trade.waiting or now_ns >= self._drain_ns:
             self._socket.reconnect(trade.must_reconnect)
+
+    async def stop(self) -> None:
+        """End every task; what waits for its turn is given up."""
+        self.drop_unsent()
+        await self.tasks.stop()
 
     @property
     def stopped(self) -> AccountStopped | None:
@@ -179,9 +184,9 @@ class OrderEntry:
         if not wait_ns:
             self._leave(order)
         elif urgent and wait_ns <= _LATER_NS:
-            task = self.tasks.spawn(self._leave_later(order, wait_ns))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(wait_ns / NS_PER_S, self._leave_now, order)
+            self._late[intent.client_id] = (order, timer)
         else:
             self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
 
@@ -191,8 +196,10 @@ class OrderEntry:
         Of one that was just written by REST the connection is cut: the venue may have got it,
         so it is asked about like any other.
         """
-        for task in self._late:
-            task.cancel()
+        late, self._late = self._late, {}
+        for order, timer in late.values():
+            timer.cancel()
+            self._refuse(order.intent, "given up before it was sent")
         self.orders.drop_unsent()
 
     def cancel(
@@ -283,13 +290,10 @@ class OrderEntry:
         else:
             self.orders.place(order)
 
-    async def _leave_later(self, order: ApprovedOrder, wait_ns: int) -> None:
-        try:
-            await asyncio.sleep(wait_ns / NS_PER_S)
-        except asyncio.CancelledError:
-            self._refuse(order.intent, "given up before it was sent")
-            raise
-        self._leave(order)
+    def _leave_now(self, order: ApprovedOrder) -> None:
+        """Send an exit whose limit has room again; it waits once more if another took it."""
+        del self._late[order.intent.client_id]
+        self.send(order)
 
     async def _rest_written(
         self, order: ApprovedOrder, request: HttpRequest, written: Written
