@@ -84,7 +84,7 @@ class BackpackSource:
         samples = []
         for _ in range(_CLOCK_SAMPLES):
             before_ns = self._clock.wall_ns()
-            reply = await self.calls.get(self._requests.server_time(), urgent=True)
+            reply = await self.calls.get(self._requests.server_time())
             after_ns = self._clock.wall_ns()
             samples.append(sample(server_time(reply.body), before_ns, after_ns))
         measured = best(samples)
