@@ -9,25 +9,20 @@ import msgspec
 from obiterm.core.effects import Effect, Note, Send, Verb
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import OrderIntent, RefusedOrder
-from obiterm.core.values import NS_PER_MS, NS_PER_S, OrderRole, TradingState
+from obiterm.core.values import NS_PER_S, OrderRole, TradingState
 from obiterm.market.state import MarketState
 from obiterm.strategies.base import Decision, MarketView, PositionView, View, Wish
 from obiterm.trading.desk import RESTING
 from obiterm.trading.executor import compare
 from obiterm.trading.gatekeeper import Gatekeeper
 from obiterm.trading.order_states import TrackedOrder
+from obiterm.trading.patience import Patience
 from obiterm.trading.positions import Position
 from obiterm.trading.setup import StrategySetup
 
-_FIRST_WAIT_NS = 100 * NS_PER_MS
-_LONGEST_WAIT_NS = 10 * NS_PER_S
-_PAUSE_AFTER_REFUSALS = 3
-"""Refusals in a row, other than of a post-only price, after which an instance pauses (T50)."""
 _ALARM_AFTER_NS = 2 * NS_PER_S
 """A position without a stop at the venue for this long is told (T24)."""
 _PROTECTION = frozenset({OrderRole.STOP, OrderRole.TAKE_PROFIT})
-_WOULD_TAKE = ("immediately match", "would take")
-"""Words of a venue for a post-only order whose price had gone: no fault of the order."""
 
 
 class Runner:
@@ -55,8 +50,7 @@ class Runner:
         self.hands_off = False
         self._is_broken = False
         self._is_alarmed = False
-        self._refusals: dict[str, _Refusals] = {}
-        self._wait_until_ns: dict[str, int] = {}
+        self.patience = Patience()
         self._last_refusal = ""
 
     # -- deciding -------------------------------------------------------------------
@@ -86,7 +80,7 @@ class Runner:
                 lots=position.lots,
                 average_ticks=float(position.average_price / self.instrument.tick_size),
                 opened_ns=position.opened_ns,
-                sellable_lots=position.sellable_lots,
+                sellable_lots=position.closable_lots,
                 realised_quote=position.realised_quote,
                 round_trips=position.round_trips,
             ),
@@ -107,7 +101,8 @@ class Runner:
             self.reason = decision.reason
             if decision.signal:
                 effects.append(self._note(Verb.SIGNAL, decision.signal, now_ns))
-        difference = compare(self._allowed(decision.wishes, live, gate), live)
+        wishes = tuple(self.patience.repriced(wish, now_ns) for wish in decision.wishes)
+        difference = compare(self._allowed(wishes, live, gate), live)
         effects += [gate.desk.cancel(order, now_ns) for order in difference.cancel]
         for wish in difference.place:
             effects += self._place(wish, gate, now_ns)
@@ -122,7 +117,7 @@ class Runner:
         self.running = True
         self.hands_off = False
         self._is_broken = False
-        self._refusals.clear()
+        self.patience.forget()
 
     def stop(self, reason: str, *, hands_off: bool = False) -> None:
         """Stop it; with ``hands_off`` it does not even protect what it holds."""
@@ -178,7 +173,10 @@ class Runner:
     # -- acting -----------------------------------------------------------------------
 
     def _place(self, wish: Wish, gate: Gatekeeper, now_ns: int) -> list[Effect]:
-        if now_ns < self._wait_until_ns.get(wish.tag, 0):
+        waits_for = self.patience.waits_for(wish.tag, now_ns)
+        if waits_for is not None:
+            if self.running:
+                self.reason = waits_for
             return []
         intent = OrderIntent(
             client_id=gate.next_id(wish.role, self.name, wish.tag),
@@ -213,38 +211,24 @@ class Runner:
         ]
 
     def _refused_by_gate(self, wish: Wish, outcome: RefusedOrder, now_ns: int) -> list[Effect]:
-        self._wait_until_ns[wish.tag] = now_ns + NS_PER_S
         self.reason = f"{outcome.limit}: {outcome.reason}"
+        self.patience.refused_by_gate(wish.tag, self.reason, now_ns)
         if self._last_refusal == outcome.limit:
             return []
         self._last_refusal = outcome.limit
         return [self._note(Verb.RISK, outcome.reason, now_ns)]
 
     def venue_refused(self, order: TrackedOrder, now_ns: int) -> list[Effect]:
-        """Take a venue's refusal: wait longer each time; pause when it keeps saying no (T50).
-
-        A post-only order whose price had gone counts only for the wait, and so does one
-        that we kept back ourselves, which has no code of the venue's.
-        """
-        tag = order.intent.tag
-        refusals = self._refusals.setdefault(tag, _Refusals())
-        refusals.in_a_row += 1
-        wait_ns = min(_LONGEST_WAIT_NS, _FIRST_WAIT_NS << min(refusals.in_a_row - 1, 10))
-        self._wait_until_ns[tag] = now_ns + wait_ns
-        if order.intent.role is not OrderRole.ENTRY or not order.code:
+        """Take a refusal of an order that was sent; pause when there is no use in more (T50)."""
+        reason = self.patience.refused(order, now_ns)
+        if not reason or not self.running:
             return []
-        if any(words in order.text for words in _WOULD_TAKE):
-            return []
-        refusals.of_the_order += 1
-        if refusals.of_the_order < _PAUSE_AFTER_REFUSALS or not self.running:
-            return []
-        words = order.text or order.code
-        self.stop(f"paused after {refusals.of_the_order} refusals: {words}")
+        self.stop(reason)
         return [self._note(Verb.RISK, self.reason, now_ns)]
 
     def venue_accepted(self, order: TrackedOrder) -> None:
         """Forget earlier refusals of this tag."""
-        self._refusals.pop(order.intent.tag, None)
+        self.patience.accepted(order.intent.tag)
 
     def _watch_protection(self, live: list[TrackedOrder], now_ns: int) -> list[Effect]:
         """Measure how long a position has no whole stop at the venue (R98 Q18); tell once."""
@@ -271,21 +255,10 @@ class Runner:
             for order in live
             if order.intent.role is OrderRole.STOP and order.state in RESTING
         )
-        held = self.position.sellable_lots if self.position.lots > 0 else -self.position.lots
-        return covered >= min(held, self.instrument.market_max_lots)
+        return covered >= min(self.position.closable_lots, self.instrument.market_max_lots)
 
     def _note(self, verb: Verb, text: str, now_ns: int) -> Note:
         return Note(verb=verb, symbol=self.symbol, text=text, at_ns=now_ns, owner=self.name)
-
-
-class _Refusals:
-    """Refusals of one tag since the last acceptance."""
-
-    __slots__ = ("in_a_row", "of_the_order")
-
-    def __init__(self) -> None:
-        self.in_a_row = 0
-        self.of_the_order = 0
 
 
 def _as_it_rests(wish: Wish, order: TrackedOrder) -> Wish:
