@@ -73,7 +73,9 @@ class RollingPool:
         return self._used
 
     def used_share(self, now_ns: int) -> float:
-        """Return how full the window is, as a fraction of its limit."""
+        """Return how full the window is, as a fraction of its limit; a blocked one is full."""
+        if now_ns < self._blocked_until_ns:
+            return 1.0
         return self.used(now_ns) / self.limit
 
     def wait_ns(self, cost: int, share: float, now_ns: int) -> int:
