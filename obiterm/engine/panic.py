@@ -15,7 +15,7 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, OutcomeUnknown, Refused
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import LiveOrder
-from obiterm.core.values import NS_PER_MS, ClientOrderId, OrderRole, RunId, Side, Symbol
+from obiterm.core.values import NS_PER_MS, ClientOrderId, MarketKind, OrderRole, RunId, Side, Symbol
 from obiterm.engine.gateway import Gateway
 from obiterm.trading.desk import PANIC
 from obiterm.trading.ids import make_client_id
@@ -211,7 +211,7 @@ class PanicPath:
         left = 0
         for symbol, instrument in self._instruments.items():
             lots = self._books.exposure_lots(symbol)
-            if lots > 0:
+            if lots > 0 and instrument.kind is MarketKind.SPOT:
                 free, _ = balances.get(instrument.base, (Decimal(0), Decimal(0)))
                 lots = min(lots, instrument.lots_down(free))
             if abs(lots) < instrument.min_lots:

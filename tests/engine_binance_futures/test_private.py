@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
+from obiterm.core.errors import Refused
 from obiterm.core.events import (
     FeedChanged,
     Filled,
@@ -140,6 +142,31 @@ async def test_cancel_all_empties_both_books_and_a_close_ends_flat(trader: Trade
     found = await trader.gateway.find_order(BTC, close)
     assert found is not None
     assert found.state is OrderState.FILLED
+
+
+async def test_t11_a_position_that_is_gone_is_told_as_flat(trader: Trader) -> None:
+    close = trader.order(ticks=1).intent.client_id
+    assert await trader.gateway.close_market(BTC, Side.BUY, 20, close) == 0
+    assert trader.of(PositionReported, symbol=BTC)[-1].lots == 0
+    trader.send(trader.order(kind=OrderKind.MARKET, lots=20))
+    await trader.event(PositionReported, symbol=BTC, lots=20)
+    with pytest.raises(Refused, match="ReduceOnly"):
+        await trader.gateway.close_market(BTC, Side.BUY, 20, trader.order(ticks=1).intent.client_id)
+
+
+async def test_an_exchange_that_comes_back_without_memory_is_traded_on_again() -> None:
+    first = options()
+    async with ExchangeServer(first) as server:
+        port = server._port
+        async with trader_of(server) as one:
+            await server.stop()
+            await one.until(lambda: one.gateway.health().sockets["account"] == "down")
+            async with ExchangeServer(replace(first, port=port)) as again:
+                one.server = again
+                await one.until(lambda: connects(one) == 3, 10.0)  # the old key, then its own
+                await one.until_up()
+                mine = one.send(one.order(kind=OrderKind.MARKET, lots=20))
+                await one.until(lambda: one.of(Filled, client_id=mine))
 
 
 async def test_the_first_cancels_leave_before_anything_is_waited_for(trader: Trader) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ConfigError, ObitermError
+from obiterm.core.errors import ConfigError, ObitermError, Refused
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
 from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
@@ -22,6 +22,7 @@ from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
 from obiterm.engine.shared.closing import panic_close
 from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.http import Written
+from obiterm.venues.binance.futures.errors import REDUCE_ONLY_REFUSED
 from obiterm.venues.binance.limits import ORDERS, WEIGHT
 from obiterm.venues.binance.signing import Credentials
 
@@ -31,6 +32,7 @@ _WARM = 2
 """Connections that are ready for the two halves of a cancel-all."""
 _FILL_READS = 3
 _FILL_WAIT_S = 0.1
+_ZERO = Decimal(0)
 
 
 class _Private:
@@ -187,14 +189,31 @@ class FuturesGateway:
     async def close_market(
         self, symbol: Symbol, side: Side, lots: int, client_id: ClientOrderId
     ) -> int:
-        """Send a reduce-only market order; emit its fills and return the lots filled."""
+        """Send a reduce-only market order; emit its fills and return the lots filled.
+
+        A refusal because there is nothing to reduce is none when the venue shows no position:
+        that is told as an event (T11).
+        """
         order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
-        report = await self.rest.place_or_raise(order)
+        try:
+            report = await self.rest.place_or_raise(order)
+        except Refused as refusal:
+            if refusal.code != str(REDUCE_ONLY_REFUSED) or await self._tell_flat(symbol):
+                raise
+            return 0
         self.rest.known.learn(report.venue_id, report.client_id)
         for fill in await self._fills_of(report):
             self._told(fill)
         self._told(report)
         return report.filled_lots
+
+    async def _tell_flat(self, symbol: Symbol) -> bool:
+        """Return whether there is a position; tell that there is none."""
+        if any(position.symbol == symbol for position in await self.rest.positions()):
+            return True
+        now_ns = self._clock.wall_ns()
+        self._emit(PositionReported(symbol, 0, _ZERO, _ZERO, _ZERO, _ZERO, now_ns, now_ns))
+        return False
 
     async def _fills_of(self, report: OrderReported) -> list[Filled]:
         """Read the fills of an order. The list may lag behind the order; the stream tells too."""

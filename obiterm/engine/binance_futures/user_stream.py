@@ -30,6 +30,7 @@ _PING_S = 10.0
 _GOODBYE_S = 1.0
 _HTTP_OK = 200
 _BALANCE_EVERY_NS = 5 * NS_PER_S
+_PROVE_EVERY_NS = NS_PER_S
 _STREAM_LAG_NS = 5 * NS_PER_S
 """The stream tells of a fill well within this time."""
 _FUNDING_LAG_MS = 60_000
@@ -59,6 +60,8 @@ class UserStream:
         self._terms = ""
         self._complaint = ""
         self._connected_ns = 0
+        self._is_proved = True
+        self._prove_ns = 0
         self._told_fills: dict[tuple[str, int], None] = {}
         self._balances_due_ns = 0
         self._begun_ms = self._funding_from_ms = rest.venue_ms()
@@ -121,6 +124,9 @@ class UserStream:
         if self._asking is not None and not self._asking.done():
             return
         step = self._key.due(now_ns)
+        if step is None and not self._is_proved and self.is_ready and now_ns >= self._prove_ns:
+            self._prove_ns = now_ns + _PROVE_EVERY_NS
+            step = KeyStep.CREATE
         if step is not None:
             self._asking = self._tasks.spawn(self._ask_key(step))
 
@@ -143,6 +149,7 @@ class UserStream:
         self._complaint = ""
         if is_new:
             self._key.created(listen_key(reply.body), now_ns)
+            self._is_proved = True
         else:
             self._key.extended(now_ns)
         if self._key.is_live:
@@ -177,6 +184,9 @@ class UserStream:
             self._emit(event)
 
     def _down(self, reason: str) -> None:
+        # A stream on a key that ended meanwhile opens and says nothing: asking for the key
+        # again gives the same one if it lives.
+        self._is_proved = False
         for event in self._session.lost(self._clock.wall_ns()):
             self._emit(event)
 

@@ -16,6 +16,8 @@ from obiterm.venues.binance.futures.errors import NO_LISTEN_KEY
 LIFE_NS = 60 * 60 * NS_PER_S
 EXTEND_EVERY_NS = 25 * 60 * NS_PER_S
 _TRY_AGAIN_NS = 30 * NS_PER_S
+_MAKE_AGAIN_NS = 2 * NS_PER_S
+"""Without a key nothing is heard: the next try comes soon."""
 
 
 class KeyStep(Enum):
@@ -54,12 +56,12 @@ class ListenKey:
         return "/ws?listenKey=" + quote(self._key, safe="")
 
     def due(self, now_ns: int) -> KeyStep | None:
-        """Return what must be sent now, None when nothing. Asks again after half a minute."""
+        """Return what must be sent now, None when nothing. What fails is due again."""
         if self._key and now_ns >= self._dies_ns:
             self.expired()
         if now_ns < self._due_ns:
             return None
-        self._due_ns = now_ns + _TRY_AGAIN_NS
+        self._due_ns = now_ns + (_TRY_AGAIN_NS if self._key else _MAKE_AGAIN_NS)
         return KeyStep.EXTEND if self._key else KeyStep.CREATE
 
     def created(self, key: str, now_ns: int) -> None:
