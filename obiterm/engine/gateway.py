@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -147,4 +147,16 @@ class Gateway(Protocol):
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""
+        ...
+
+
+@runtime_checkable
+class RemembersIds(Protocol):
+    """A gateway of a venue that keeps less of an id than we send.
+
+    What earlier runs sent must be told to it, so that orders found there read back whole.
+    """
+
+    def learn(self, client_ids: Iterable[ClientOrderId]) -> None:
+        """Take ids that earlier runs sent; call it before ``prepare``."""
         ...

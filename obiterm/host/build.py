@@ -17,14 +17,14 @@ from obiterm.core.errors import ConfigError
 from obiterm.core.events import ClockMeasured
 from obiterm.core.values import AccountId, Environment, RunId, Symbol
 from obiterm.engine.account import AccountEngine
-from obiterm.engine.gateway import Gateway, Prepared
+from obiterm.engine.gateway import Gateway, Prepared, RemembersIds
 from obiterm.engine.guard import SelfTradeGuard
 from obiterm.engine.hub import Hub
 from obiterm.engine.latches import LatchStore
 from obiterm.engine.listeners import EventListener, NoteListener
 from obiterm.engine.venues import open_hub
 from obiterm.host.exchange_child import ExchangeAddress
-from obiterm.host.inheritance import Inheritance, inherit
+from obiterm.host.inheritance import Inheritance, inherit, sent_ids
 from obiterm.host.slots import AccountSlot
 from obiterm.journal.log import Journal
 from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
@@ -143,6 +143,8 @@ class EngineBuilder:
         Raises:
             ObitermError: the venue did not answer what has to be known.
         """
+        if isinstance(gateway, RemembersIds) and not gateway.is_fresh:
+            gateway.learn(sent_ids(self._journal, account.name))
         prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
         past = self._past(account, slot, gateway, prepared)
         remains = slot.remains

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import msgspec
 
+from obiterm.core.effects import Send
 from obiterm.core.events import Event, Filled, FundingPaid, PositionReported
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_S, Symbol
+from obiterm.core.values import NS_PER_S, ClientOrderId, Symbol
 from obiterm.engine.gateway import NO_TRADE
 from obiterm.journal.log import Journal
 from obiterm.trading.ids import read_client_id
@@ -24,6 +25,7 @@ MarkOf = Callable[[Filled], int]
 """``Gateway.fill_mark``: a trade id where ids rise with time, else venue time in ns."""
 
 _read_start = msgspec.msgpack.Decoder(StartRecord)
+_read_intent = msgspec.msgpack.Decoder(tuple[int, Send])
 _read_event = msgspec.msgpack.Decoder(tuple[int, Event])
 
 
@@ -141,6 +143,12 @@ def inherit(
         result += past.day_closed
     fills.sort(key=lambda fill: fill.received_ns)
     return Inheritance(fills, marks, result, started is not None, list(payments.values()))
+
+
+def sent_ids(journal: Journal, account: str) -> list[ClientOrderId]:
+    """Return our ids of the orders that earlier runs journaled before they left, oldest first."""
+    rows = journal.rows(account=account, kind="intent")
+    return [_read_intent.decode(row.payload)[1].order.intent.client_id for row in rows]
 
 
 def _own_events(journal: Journal, account: str) -> Iterator[tuple[int, Filled | FundingPaid]]:

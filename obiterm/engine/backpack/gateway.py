@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError
 from obiterm.core.events import BalanceChanged, Event, Filled, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent
+from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import (
     NS_PER_S,
     ClientOrderId,
-    OrderKind,
-    OrderRole,
     Side,
     Symbol,
     VenueOrderId,
@@ -26,9 +24,9 @@ from obiterm.engine.backpack.orders import OrderEntry
 from obiterm.engine.backpack.source import BackpackSource
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.engine.shared.closing import panic_close
+from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.ws import Socket, SocketOptions
-from obiterm.trading.desk import PANIC
-from obiterm.trading.risk import approve_panic_close
 from obiterm.venues.backpack.holdings import Balances
 from obiterm.venues.backpack.limits import Budget
 from obiterm.venues.backpack.signing import Credentials
@@ -78,7 +76,7 @@ class BackpackGateway:
         self._balances_due = False
         self._balances_ns = 0
         self._reading: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     # -- life --------------------------------------------------------------------------------
 
@@ -122,9 +120,7 @@ class BackpackGateway:
                 group.create_task(self._orders.keep_warm())
                 group.create_task(self._funding.run(emit))
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.stop()
             await self._orders.close()
             self.account.calls.close()
 
@@ -203,7 +199,7 @@ class BackpackGateway:
             return
         self._balances_due = False
         self._balances_ns = now_ns
-        self._reading = self._spawn(self._tell_balances())
+        self._reading = self._tasks.spawn(self._tell_balances())
 
     async def _tell_balances(self) -> None:
         try:
@@ -279,18 +275,8 @@ class BackpackGateway:
 
         On spot, which has no reduce-only, ``lots`` is what the caller found to be held.
         """
-        intent = OrderIntent(
-            client_id=client_id,
-            symbol=symbol,
-            side=side,
-            kind=OrderKind.MARKET,
-            lots=lots,
-            role=OrderRole.PANIC,
-            owner=PANIC,
-            tag="panic",
-            reduce_only=True,
-        )
-        return await self._orders.place_or_raise(approve_panic_close(intent, self._clock.wall_ns()))
+        order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
+        return await self._orders.place_or_raise(order)
 
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         """Ask about one order and wait; ``None`` when the venue does not have it."""
@@ -307,12 +293,6 @@ class BackpackGateway:
             weight_share=self.account.calls.used_share(),
             round_trips_ms=tuple(self._orders.trips_ms),
         )
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _nowhere(event: Event) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
 
 from obiterm.core.errors import (
     DataError,
@@ -34,11 +33,13 @@ from obiterm.core.values import (
     MarketKind,
     OrderRole,
     OrderState,
+    RefusalKind,
     Symbol,
     VenueOrderId,
 )
 from obiterm.engine.backpack.account import BackpackAccount, named
 from obiterm.engine.gateway import Emit
+from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.http import HttpPool, Written
 from obiterm.net.http_parser import HttpReply
 from obiterm.trading.questions import ANSWER_AGE_NS
@@ -77,7 +78,7 @@ class OrderEntry:
         self._pool = HttpPool(rest_url, size=_CONNECTIONS, idle_s=_IDLE_S)
         self._venue_ids: dict[ClientOrderId, VenueOrderId] = {}
         self._cancelled_all_ns: dict[Symbol, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._unwritten: set[asyncio.Task[None]] = set()
         self._open: dict[asyncio.Task[None], Asked] = {}
 
@@ -98,9 +99,7 @@ class OrderEntry:
 
     async def close(self) -> None:
         """Give up what is under way and close the connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         self._pool.close()
 
     def learn(self, report: OrderReported) -> None:
@@ -120,12 +119,13 @@ class OrderEntry:
         intent = order.intent
         wait_ns = 0 if intent.role in _EXITS else self._account.calls.wait_ns()
         if wait_ns > 0:
-            self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
+            text = f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s"
+            self._refuse(intent, text, RefusalKind.LATER)
             return
         try:
             request = self._place_request(order)
         except UsageError as error:
-            self._refuse(intent, str(error))
+            self._refuse(intent, str(error), RefusalKind.ORDER)
             return
         self._start(request, Asked(Ask.PLACE, intent.symbol, intent.client_id))
 
@@ -150,7 +150,7 @@ class OrderEntry:
 
     def query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
         """Ask about an order, where it rests and then where it ended."""
-        self._spawn(self._query(symbol, client_id))
+        self._tasks.spawn(self._query(symbol, client_id))
 
     async def _query(self, symbol: Symbol, client_id: ClientOrderId) -> None:
         """Tell what is found. An old "no such order" says nothing: it may have come since."""
@@ -172,8 +172,9 @@ class OrderEntry:
         written = self._pool.write_now(
             request.method, request.target, request.headers, request.body
         )
-        task = self._spawn(self._finish(request, asked, written, begun_ns))
+        task = self._tasks.spawn(self._finish(request, asked, written, begun_ns))
         self._open[task] = asked
+        task.add_done_callback(self._ended)
         if written is None and asked.what is Ask.PLACE:
             self._unwritten.add(task)
 
@@ -220,7 +221,8 @@ class OrderEntry:
         now_ns = self._account.now_ns()
         if asked.what is Ask.PLACE:
             text = f"not sent: {why}"
-            self.emit(OrderRefused(asked.symbol, asked.client_id, "", text, now_ns))
+            kind = RefusalKind.LATER
+            self.emit(OrderRefused(asked.symbol, asked.client_id, "", text, now_ns, kind))
         elif asked.what is Ask.CANCEL:
             self.emit(CancelRefused(asked.symbol, asked.client_id, "", why, now_ns))
 
@@ -232,9 +234,9 @@ class OrderEntry:
         elif asked.what is Ask.CANCEL:
             self.emit(CancelRefused(asked.symbol, asked.client_id, "", why, now_ns))
 
-    def _refuse(self, intent: OrderIntent, text: str) -> None:
+    def _refuse(self, intent: OrderIntent, text: str, kind: RefusalKind) -> None:
         now_ns = self._account.now_ns()
-        self.emit(OrderRefused(intent.symbol, intent.client_id, "", text, now_ns))
+        self.emit(OrderRefused(intent.symbol, intent.client_id, "", text, now_ns, kind))
 
     def _place_request(self, order: ApprovedOrder) -> HttpRequest:
         account = self._account
@@ -334,17 +336,10 @@ class OrderEntry:
         )
         return await self._reply(request, written)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         self._unwritten.discard(task)
-        asked = self._open.pop(task, None)
-        if asked is not None and task.cancelled():
+        asked = self._open.pop(task)
+        if task.cancelled():
             self._lost(asked, "given up while it was sent")
 
 
