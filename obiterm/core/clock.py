@@ -15,3 +15,7 @@ class Clock(Protocol):
     def monotonic_ns(self) -> int:
         """Return a time that never steps back; only differences mean anything."""
         ...
+
+    def machine_ns(self) -> int:
+        """Return what the machine's own clock shows; it may step at any time (T47)."""
+        ...

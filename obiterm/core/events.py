@@ -251,7 +251,11 @@ class FeedChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 class ClockMeasured(msgspec.Struct, frozen=True, tag=True):
-    """Our clock against the venue's: positive means the venue is ahead."""
+    """The machine's clock against the venue's: positive means the venue is ahead.
+
+    Requests are signed with the venue's time whatever this says (R14); entries wait while
+    the machine's clock is farther off than the account's limit.
+    """
 
     offset_ns: int
     round_trip_ns: int

@@ -17,11 +17,17 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError
 from obiterm.core.events import ClockMeasured, DepthSnapshotted, Event, FeedChanged, MarketEvent
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_S, Symbol
+from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
 from obiterm.net.backoff import Backoff
 
 _CLOCK_EVERY_S = 15 * 60.0
 _CLOCK_AGAIN_S = 2.0
+_CLOCK_WATCHED_S = 10.0
+"""How often a clock that is off is measured, so that trading goes on soon after its mending."""
+_CLOCK_OFF_NS = 250 * NS_PER_MS
+_CLOCK_SOONEST_S = 1.0
+"""Refusals of our time come in bursts; a burst makes one measurement."""
+_STEP_LOOK_S = 1.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _STEADY_AFTER_NS = 60 * NS_PER_S
@@ -221,20 +227,39 @@ class SharedFeed:
             self.trouble = ""
 
     async def _keep_clock(self) -> None:
+        """Measure the venue's clock now and then, and whenever there is a reason to (R14 T47)."""
         while True:
-            wait_s = _CLOCK_EVERY_S
             self._measure_now.clear()
+            stepped_ns = self._stepped_ns()
             try:
-                self._emit(await self._measure_clock())
+                measured = await self._measure_clock()
             except ObitermError:
                 wait_s = _CLOCK_AGAIN_S
+            else:
+                self._emit(measured)
+                is_off = abs(measured.offset_ns) > _CLOCK_OFF_NS
+                wait_s = _CLOCK_WATCHED_S if is_off else _CLOCK_EVERY_S
+            await asyncio.sleep(_CLOCK_SOONEST_S)
+            await self._until_reason(wait_s, stepped_ns)
+
+    async def _until_reason(self, wait_s: float, stepped_ns: int) -> None:
+        """Wait for the time to pass, a venue's doubt, or a new step of the machine's clock."""
+        until_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
+        while self._clock.monotonic_ns() < until_ns and not self._measure_now.is_set():
+            if abs(self._stepped_ns() - stepped_ns) > _CLOCK_OFF_NS:
+                return
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(min(_STEP_LOOK_S, wait_s)):
                     await self._measure_now.wait()
+
+    def _stepped_ns(self) -> int:
+        """Return how far the machine's clock has been moved since our own began."""
+        return self._clock.machine_ns() - self._clock.wall_ns()
 
     async def _measure_clock(self) -> ClockMeasured:
         offset_ns, trip_ns = await self.source.measure_clock()
-        self._measured = ClockMeasured(offset_ns, trip_ns, self._clock.wall_ns())
+        off_ns = offset_ns - self._stepped_ns()
+        self._measured = ClockMeasured(off_ns, trip_ns, self._clock.wall_ns())
         return self._measured
 
     def _emit(self, event: Event) -> None:

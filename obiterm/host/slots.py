@@ -21,6 +21,7 @@ from obiterm.core.values import NS_PER_MS, Environment, Symbol, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import Latched, LatchStore, LatchWriter
 from obiterm.engine.panic import PanicProgress
+from obiterm.trading.kernel import Kernel
 
 
 class Remains(msgspec.Struct, frozen=True):
@@ -68,7 +69,9 @@ class AccountSlot:
     @property
     def trouble(self) -> str:
         """Why it does not trade, for its chip; empty when all is well."""
-        return self._trouble or (self.engine.trouble if self.engine is not None else "")
+        if self._trouble or self.engine is None:
+            return self._trouble
+        return self.engine.trouble or clock_trouble(self.engine.kernel)
 
     @property
     def state(self) -> TradingState:
@@ -176,3 +179,15 @@ class AccountSlot:
 def engines_of(slots: Sequence[AccountSlot]) -> list[AccountEngine]:
     """Return the engines that there are."""
     return [slot.engine for slot in slots if slot.engine is not None]
+
+
+def clock_trouble(kernel: Kernel) -> str:
+    """Say that entries wait for the machine's clock, and what to do; empty when they do not."""
+    off_ms = kernel.gate.clock_offset_ns / NS_PER_MS
+    if abs(off_ms) <= kernel.setup.limits.max_clock_offset_ms:
+        return ""
+    where = "behind" if off_ms > 0 else "ahead of"
+    return (
+        f"entries wait: this machine's clock is {abs(off_ms) / 1000:.1f} s {where} the venue's; "
+        "synchronise it (requests carry the venue's time meanwhile)"
+    )

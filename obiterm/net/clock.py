@@ -16,6 +16,10 @@ class SystemClock:
         """Return nanoseconds that never step back."""
         return time.monotonic_ns()
 
+    def machine_ns(self) -> int:
+        """Return Unix time as the machine has it now."""
+        return time.time_ns()
+
 
 class SteadyClock:
     """Unix time that never steps: the wall clock once, then the monotonic clock.
@@ -34,3 +38,7 @@ class SteadyClock:
     def monotonic_ns(self) -> int:
         """Return nanoseconds that never step back."""
         return time.monotonic_ns()
+
+    def machine_ns(self) -> int:
+        """Return Unix time as the machine has it now."""
+        return time.time_ns()

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from obiterm.config.keys import ApiKeys
+from obiterm.core.clock import Clock
 from obiterm.core.commands import ClosePosition, PlaceOrder
 from obiterm.core.effects import Note
 from obiterm.core.events import ClockMeasured, Event
@@ -45,12 +46,18 @@ class Crowd:
     """Engines by account name, the exchange's own truth, and what was told."""
 
     def __init__(
-        self, server: ExchangeServer, hub: Hub, guard: SelfTradeGuard, journal: Journal
+        self,
+        server: ExchangeServer,
+        hub: Hub,
+        guard: SelfTradeGuard,
+        journal: Journal,
+        clock: Clock,
     ) -> None:
         self.server = server
         self.hub = hub
         self.guard = guard
         self.journal = journal
+        self.clock = clock
         self.engines: dict[str, AccountEngine] = {}
         self.notes: list[tuple[str, str]] = []
         self.heard: list[tuple[str, Event]] = []
@@ -179,7 +186,7 @@ class Crowd:
             self.hub.feed,
             self.journal,
             LatchStore(folder / "latches"),
-            SteadyClock(),
+            self.clock,
             self.note,
             self.hear,
             self.guard,
@@ -210,6 +217,7 @@ async def crowd(
     limits: RiskLimits = ROOMY,
     strategies: Sequence[StrategyRecord] = (),
     options: ServeOptions | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Crowd]:
     """Run one engine per name on one market of one exchange."""
     options = options or ServeOptions(
@@ -220,9 +228,10 @@ async def crowd(
         overrides = {"rest": told.rest, "stream": told.stream}
         overrides |= {"ws_api": told.ws_api} if told.ws_api else {}
         overrides |= {"private_stream": told.private_stream} if told.private_stream else {}
-        hub = open_hub(venue, Environment.SIM, overrides, SteadyClock())
+        clock = clock or SteadyClock()
+        hub = open_hub(venue, Environment.SIM, overrides, clock)
         journal = Journal.open(folder / "crowd.journal")
-        made = Crowd(server, hub, SelfTradeGuard(), journal)
+        made = Crowd(server, hub, SelfTradeGuard(), journal, clock)
         try:
             for keys in server.accounts:
                 await made.add(
