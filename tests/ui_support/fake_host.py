@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
-from obiterm.core.commands import AnyCommand, EmergencyExit, HoldFire, Kill, Rearm
+from obiterm.core.commands import ALL_ACCOUNTS, AnyCommand, EmergencyExit, HoldFire, Kill, Rearm
 from obiterm.core.effects import Verb
 from obiterm.core.values import Environment, TradingState
 from obiterm.link.framing import MAX_TO_HOST_BYTES, Deframer, decode_to_host, encode
@@ -45,7 +45,7 @@ from obiterm.link.messages import (
     Watch,
     Welcome,
 )
-from tests.ui_support.market import INSTRUMENTS, MadeUpMarket
+from tests.ui_support.market import ACCOUNTS, INFOS, MadeUpMarket
 
 Kind = TypeVar("Kind")
 
@@ -83,7 +83,7 @@ class FakeHost:
         self.path = path
         self.received: list[Received] = []
         self.lease = True
-        self.presets = [100, 500, 1000, 5000, 10_000]
+        self.infos = list(INFOS)
         self.instant_kill = True
         self.answer = Done(0, True, "accepted")
         self.pid = os.getpid()
@@ -187,6 +187,8 @@ class FakeHost:
         if self._panic is not None:
             accounts = [
                 msgspec.structs.replace(one, state=TradingState.HALTED, armed=False)
+                if one.name in {row.account for row in self._panic.accounts}
+                else one
                 for one in frame.accounts
             ]
             changes |= {"accounts": accounts, "orders": []}
@@ -194,7 +196,8 @@ class FakeHost:
                 changes["positions"] = []
         elif self._holding:
             changes["accounts"] = [
-                msgspec.structs.replace(one, state=TradingState.REDUCING) for one in frame.accounts
+                msgspec.structs.replace(one, state=TradingState.REDUCING, holding=True)
+                for one in frame.accounts
             ]
         return msgspec.structs.replace(frame, **{**changes, **self.changes})
 
@@ -274,7 +277,7 @@ class FakeHost:
             msgspec.structs.replace(column, at_ns=now_ns - (columns - place) * 250_000_000)
             for place, column in enumerate(made.columns)
         ]
-        return History(made.symbol, stamped, made.last)
+        return History(made.venue, made.symbol, stamped, made.last)
 
     def _act(self, command: AnyCommand) -> None:
         if isinstance(command, HoldFire):
@@ -286,6 +289,7 @@ class FakeHost:
                     pane.name, done or not place, 7, 0 if done or not place else -1, 0, 2, 142.0, ""
                 )
                 for place, pane in enumerate(self.frame().accounts)
+                if command.account in (pane.name, ALL_ACCOUNTS)
             ]
             flatten = isinstance(command, EmergencyExit)
             if self._panic is None or self._panic.flatten != flatten:
@@ -301,10 +305,9 @@ class FakeHost:
             profile="test",
             environment=Environment.SIM,
             run_id="r1",
-            instruments=list(INSTRUMENTS.values()),
-            accounts=["binance-main", "binance-demo", "binance-alt"],
+            instruments=self.infos,
+            accounts=ACCOUNTS,
             has_lease=self.lease,
-            size_presets=self.presets,
             on_detach="keep",
         )
 
@@ -313,7 +316,13 @@ class FakeHost:
         now_ns = time.time_ns()
         return [
             LogLine(
-                seq, now_ns - (30 - seq) * 10**9, "binance-main", verb, "BTCUSDT", f"line {seq}"
+                seq,
+                now_ns - (30 - seq) * 10**9,
+                "bybit-main",
+                verb,
+                "bybit",
+                "BTCUSDT",
+                f"line {seq}",
             )
             for seq, verb in enumerate(verbs * 5, start=1)
         ]

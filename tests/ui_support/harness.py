@@ -26,6 +26,7 @@ from obiterm.ui.panes import (
     RiskBar,
     StrategyPane,
     Ticker,
+    Troubles,
 )
 from obiterm.ui.theme import load_themes, to_textual
 from tests.ui_support.market import INSTRUMENTS, MadeUpMarket, log_lines
@@ -73,10 +74,13 @@ class Harness(App[None]):
         self.now_offset_ns = 0
         self.masked = False
         self.connected = True
+        self.account = ""
+        self.entry = "0.001 BTC → bybit-main"
 
     def compose(self) -> ComposeResult:
         yield Header()
         yield Ticker()
+        yield Troubles()
         with Horizontal(id="upper"):
             yield HeatMap()
             yield Ladder()
@@ -114,6 +118,8 @@ class Harness(App[None]):
             masked=self.masked,
             depth=self.depth,
             connected=self.connected,
+            account=self.account,
+            entry=self.entry,
         )
 
     def add_log(self, lines: list[LogLine]) -> None:
@@ -127,7 +133,7 @@ class Harness(App[None]):
         if self.frames_shown % 2 == 0:
             self.query_one(Ticker).show(frame, context)
         if slow:
-            for table in (Header, Positions, OrderLog, StrategyPane, RiskBar, KeyBar):
+            for table in (Header, Troubles, Positions, OrderLog, StrategyPane, RiskBar, KeyBar):
                 self.query_one(table).show(frame, context)
         self.frames_shown += 1
 

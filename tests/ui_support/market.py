@@ -6,6 +6,8 @@ import math
 import random
 from collections.abc import Iterator
 
+import msgspec
+
 from obiterm.core.effects import Verb
 from obiterm.core.values import (
     Environment,
@@ -35,9 +37,9 @@ START_NS = 1_763_700_000_000_000_000
 FRAME_NS = 100_000_000
 
 BTC = InstrumentInfo(
+    venue="bybit",
     symbol="BTCUSDT",
-    venue="binance",
-    kind=MarketKind.SPOT,
+    kind=MarketKind.PERP,
     base="BTC",
     quote="USDT",
     tick_size="0.01",
@@ -46,23 +48,31 @@ BTC = InstrumentInfo(
     quantity_decimals=5,
     min_notional="5",
     min_lots=1,
-    account="binance-main",
+    size_presets=[100, 500, 1000, 5000, 10_000],
+    accounts=["bybit-main"],
 )
+SPOT = msgspec.structs.replace(
+    BTC, venue="binance", kind=MarketKind.SPOT, accounts=["binance-alt"], size_presets=[100, 200]
+)
+"""The same symbol at another venue."""
 SOL = InstrumentInfo(
-    symbol="SOLUSDT",
-    venue="binance",
-    kind=MarketKind.SPOT,
+    venue="backpack",
+    symbol="SOL_USDC_PERP",
+    kind=MarketKind.PERP,
     base="SOL",
-    quote="USDT",
+    quote="USDC",
     tick_size="0.01",
-    lot_size="0.001",
+    lot_size="0.01",
     price_decimals=2,
-    quantity_decimals=3,
+    quantity_decimals=2,
     min_notional="5",
     min_lots=1,
-    account="binance-main",
+    size_presets=[100, 1000],
+    accounts=["backpack-main"],
 )
-INSTRUMENTS = {info.symbol: info for info in (BTC, SOL)}
+INFOS = [BTC, SOL, SPOT]
+INSTRUMENTS = {(info.venue, info.symbol): info for info in INFOS}
+ACCOUNTS = ["bybit-main", "backpack-main", "binance-alt"]
 
 
 class MadeUpMarket:
@@ -172,6 +182,7 @@ class MadeUpMarket:
         spread = depth.ask_ticks[0] - depth.bid_ticks[0]
         bias = "LONG BIAS" if self._obi > 0.25 else "SHORT BIAS" if self._obi < -0.25 else "FLAT"
         return MarketPane(
+            venue="bybit",
             symbol="BTCUSDT",
             bid_ticks=depth.bid_ticks[0],
             bid_lots=depth.bid_lots[0],
@@ -195,54 +206,87 @@ class MadeUpMarket:
             stale=False,
             crossed=False,
             synced=True,
+            mark_ticks=int(self.mid) + 41,
+            funding_rate=0.000041,
+            next_funding_ns=START_NS + 11_525_000_000_000,
         )
 
     def _account_panes(self) -> list[AccountPane]:
         rows = [
-            ("binance-main", Environment.LIVE, True, "up", 11.2, 12_431.20, 184.35),
-            ("binance-demo", Environment.DEMO, True, "up", 38.0, 50_000.00, 12.08),
-            ("binance-alt", Environment.LIVE, False, "partial", 412.0, 3_204.77, -21.40),
+            ("bybit-main", "bybit", Environment.LIVE, True, "up", 11.2, 12_431.20, 184.35),
+            ("backpack-main", "backpack", Environment.LIVE, True, "up", 38.0, 50_000.00, 12.08),
+            ("binance-alt", "binance", Environment.DEMO, False, "partial", 412.0, 3_204.77, -21.40),
         ]
         return [
             AccountPane(
-                name, "binance", env, TradingState.ACTIVE, armed, link, rtt, equity, pnl, ""
+                name=name,
+                venue=venue,
+                environment=env,
+                state=TradingState.ACTIVE,
+                armed=armed,
+                holding=False,
+                prepared=True,
+                link=link,
+                round_trip_ms=rtt,
+                equity_quote=equity,
+                day_pnl_quote=pnl,
+                note="",
+                weight_share=0.18,
+                clock_offset_ms=-3.0,
+                differences=[],
+                self_trades_prevented=0,
             )
-            for name, env, armed, link, rtt, equity, pnl in rows[: self._accounts]
+            for name, venue, env, armed, link, rtt, equity, pnl in rows[: self._accounts]
         ]
 
     def _positions(self, depth: Depth) -> list[PositionRow]:
         mark = int(self.mid)
         pnl = (mark - 6_181_200) * 0.04214 / 100
-        return [
-            PositionRow(
-                account="binance-main",
-                symbol="BTCUSDT",
-                side=Side.BUY,
-                lots=4214,
-                entry_price="61812.00",
-                mark_ticks=mark,
-                unrealised_quote=pnl,
-                unrealised_pct=pnl / 26.0,
-                realised_quote=18.2,
-                fees_quote=3.12,
-                stop_ticks=6_150_000,
-                unprotected_ms=0.0,
-            ),
-            PositionRow(
-                account="binance-demo",
-                symbol="SOLUSDT",
-                side=Side.SELL,
-                lots=42_500,
-                entry_price="148.92",
-                mark_ticks=14_828,
-                unrealised_quote=23.36,
-                unrealised_pct=0.30,
-                realised_quote=0.0,
-                fees_quote=0.4,
-                stop_ticks=0,
-                unprotected_ms=220.0,
-            ),
-        ]
+        long = PositionRow(
+            account="bybit-main",
+            venue="bybit",
+            symbol="BTCUSDT",
+            side=Side.BUY,
+            lots=4214,
+            entry_price="61812.00",
+            mark_ticks=mark,
+            unrealised_quote=pnl,
+            unrealised_pct=pnl / 26.0,
+            realised_quote=18.2,
+            fees_quote=3.12,
+            owner="obi-surf",
+            stop_ticks=6_150_000,
+            unprotected_ms=0.0,
+            liquidation_ticks=5_231_000,
+            leverage=4.2,
+        )
+        short = msgspec.structs.replace(
+            long,
+            account="backpack-main",
+            venue="backpack",
+            symbol="SOL_USDC_PERP",
+            side=Side.SELL,
+            lots=4250,
+            entry_price="147.61",
+            mark_ticks=14_828,
+            unrealised_quote=-28.48,
+            unrealised_pct=-0.45,
+            stop_ticks=0,
+            unprotected_ms=412.0,
+            liquidation_ticks=19_210,
+            leverage=0.6,
+        )
+        spot = msgspec.structs.replace(
+            long,
+            account="binance-alt",
+            venue="binance",
+            lots=1200,
+            liquidation_ticks=0,
+            leverage=math.nan,
+            unrealised_quote=-11.84,
+            unrealised_pct=-0.31,
+        )
+        return [long, short, spot][: self._accounts]
 
     def _orders(self, depth: Depth) -> list[OrderRow]:
         base = int(self.mid) // 1_000 * 1_000
@@ -253,9 +297,10 @@ class MadeUpMarket:
             ("s1", Side.SELL, 4214, 0, 6_150_000, OrderRole.STOP, False, 251_300.0),
             ("m1", Side.SELL, 500, base + 2900, 0, OrderRole.MANUAL, True, 38_000.0),
         ]
-        return [
+        made = [
             OrderRow(
-                account="binance-main",
+                account="bybit-main",
+                venue="bybit",
                 symbol="BTCUSDT",
                 client_id=client_id,
                 side=side,
@@ -271,6 +316,19 @@ class MadeUpMarket:
             )
             for client_id, side, lots, price, trigger, role, post_only, age in rows
         ]
+        sol = msgspec.structs.replace(
+            made[0],
+            account="backpack-main",
+            venue="backpack",
+            symbol="SOL_USDC_PERP",
+            client_id="p1",
+            lots=820,
+            price_ticks=14_831,
+        )
+        spot = msgspec.structs.replace(
+            made[4], account="binance-alt", venue="binance", client_id="b1"
+        )
+        return [*made, sol, spot] if self._accounts > 2 else made
 
     def _strategies(self) -> list[StrategyCard]:
         walk, equity = random.Random(3), [0.0]
@@ -278,7 +336,8 @@ class MadeUpMarket:
             equity.append(equity[-1] + walk.gauss(3.6, 7))
         return [
             StrategyCard(
-                account="binance-main",
+                account="bybit-main",
+                venue="bybit",
                 symbol="BTCUSDT",
                 name="obi-surf",
                 kind="surf",
@@ -304,6 +363,7 @@ class MadeUpMarket:
 
     def _risk(self) -> RiskPane:
         return RiskPane(
+            account="",
             armed=2,
             accounts=3,
             day_loss_share=0.24,
@@ -311,6 +371,7 @@ class MadeUpMarket:
             orders_open=9,
             orders_limit=40,
             weight_share=0.18,
+            clock_offset_ms=-3.0,
             rtt_p50_ms=11.0,
             rtt_p99_ms=46.0,
             tick_to_order_p50_us=410.0,
@@ -324,6 +385,7 @@ class MadeUpMarket:
             fees_quote=3.12,
             journal_rows=5123,
             refusals=0,
+            self_trades_prevented=2,
         )
 
     def history(self, columns: int) -> History:
@@ -339,7 +401,7 @@ class MadeUpMarket:
             slot = frame.published_ns // 250_000_000
             made.append(Column(frame.published_ns, frame.depth, self.mid, frame.market.obi, trades))
             trades = []
-        return History("BTCUSDT", made, True)
+        return History("bybit", "BTCUSDT", made, True)
 
 
 def log_lines() -> list[LogLine]:
@@ -359,10 +421,17 @@ def log_lines() -> list[LogLine]:
         (0.2, Verb.UNKNOWN, Side.SELL, "stop 61,500.00: no reply, asking"),
         (0.1, Verb.FILL, Side.SELL, "0.00836 @ 61,850.00"),
     ]
-    return [
-        LogLine(number, START_NS - int(ago * 1e9), "binance-main", verb, "BTCUSDT", text, side)
+    lines = [
+        LogLine(
+            number, START_NS - int(ago * 1e9), "bybit-main", verb, "bybit", "BTCUSDT", text, side
+        )
         for number, (ago, verb, side, text) in enumerate(rows, 1)
     ]
+    lines[4] = msgspec.structs.replace(
+        lines[4], account="backpack-main", venue="backpack", symbol="SOL_USDC_PERP"
+    )
+    lines[-1] = msgspec.structs.replace(lines[-1], account="binance-alt", venue="binance")
+    return lines
 
 
 def frames(count: int, seed: int = 7) -> Iterator[Frame]:

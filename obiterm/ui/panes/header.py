@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from obiterm.link.messages import AccountPane, Frame
-from obiterm.ui.paint.chips import account_chip, chip, link_dot, result_colour, world_word
+from obiterm.ui.paint.chips import (
+    account_chip,
+    chip,
+    link_dot,
+    result_colour,
+    state_word,
+    world_word,
+)
 from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.fitting import width_of
 from obiterm.ui.paint.line import Line, Row, Span
 from obiterm.ui.paint.numbers import (
     account_codes,
+    clean,
     clock,
     milliseconds,
     money,
@@ -87,6 +95,13 @@ class Header(RowPane):
         dim = style(palette.dim, ground)
         bright = dim if late else style(palette.text, ground)
 
+        def named_head(account: AccountPane) -> list[Span]:
+            """Name in full, and the world it trades in where the chip does not say it."""
+            spans = head(account, clean(account.name).replace("-", "·"))
+            if state_word(account) != "ARMED":
+                spans.append((f" {world_word(account).lower()}", dim))
+            return spans
+
         def head(account: AccountPane, name: str) -> list[Span]:
             shown = context.account in ("", account.name) and not late
             colour = palette.text if shown else palette.dim
@@ -104,9 +119,7 @@ class Header(RowPane):
             return f" {text}", dim if late else style(hue, ground)
 
         def full(account: AccountPane, code: str) -> list[Span]:
-            spans = head(account, account.name.replace("-", "·"))
-            if not account.armed:
-                spans.append((f" {world_word(account).lower()}", dim))
+            spans = named_head(account)
             if account.venue.partition(" ")[0] not in account.name:
                 spans.append((f" {venue_code(account.venue)}", dim))
             equity = money(account.equity_quote, 10, masked=context.masked)
@@ -119,11 +132,11 @@ class Header(RowPane):
 
         def valued(account: AccountPane, code: str) -> list[Span]:
             equity = money(account.equity_quote, 10, masked=context.masked)
-            spans = head(account, account.name.replace("-", "·"))
+            spans = named_head(account)
             return [*spans, (f" {equity}", bright), day(account)]
 
         def named(account: AccountPane, code: str) -> list[Span]:
-            return [*head(account, account.name.replace("-", "·")), day(account)]
+            return [*named_head(account), day(account)]
 
         def coded(account: AccountPane, code: str) -> list[Span]:
             return [*head(account, code), day(account)]

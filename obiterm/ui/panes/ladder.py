@@ -9,7 +9,7 @@ from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 
 from obiterm.core.values import OrderRole, Side
-from obiterm.link.messages import Frame, OrderRow
+from obiterm.link.messages import Frame, MarketPane, OrderRow
 from obiterm.ui.paint.bars import bar_left, bar_right
 from obiterm.ui.paint.context import PaintContext, market_of
 from obiterm.ui.paint.heat import mid_of
@@ -160,7 +160,7 @@ class Ladder(FramedPane):
             self._ref, self._shown_ref, self._seen = 0.0, 0.0, 0
         window = self._window
         window.update(market_of(market), frame.depth, mid_of(frame), height - 1)
-        self.set_title(f"LADDER · {market.symbol}" if width > 24 else "LADDER", stale)
+        self.set_title(_title(market, width - len(" STALE ") * stale), stale)
         if not window.step:
             return []
         self.set_footer(_footer(scale.step(window.step), context, width))
@@ -301,6 +301,14 @@ class _RowPainter:
                 line.right(line.width - 1, text, style(ramp[-4], palette.raised, bold=True))
                 break
         return line.row()
+
+
+def _title(market: MarketPane, width: int) -> str:
+    """Return the title with symbol and venue, as much as there is room for."""
+    for text in (f"LADDER · {market.symbol} · {market.venue}", f"LADDER · {market.symbol}"):
+        if len(text) + 6 <= width:
+            return text
+    return "LADDER"
 
 
 def _footer(step: str, context: PaintContext, width: int) -> str:

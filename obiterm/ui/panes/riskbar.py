@@ -127,8 +127,7 @@ def _parts(frame: Frame, palette: Palette) -> list[Part]:
     if risk.refusals:
         parts.append(_plain(75, "refused", str(risk.refusals), palette, palette.warn))
     if risk.self_trades_prevented:
-        text = str(risk.self_trades_prevented)
-        parts.append(_plain(58, "own kept apart", text, palette, palette.violet))
+        parts.append(_self_trades(risk, palette))
     parts.append(_round_trip(risk, palette))
     if math.isfinite(risk.clock_offset_ms):
         off = palette.hot if abs(risk.clock_offset_ms) >= _FAR_CLOCK_MS else palette.text
@@ -174,6 +173,12 @@ def _panic(frame: Frame, palette: Palette) -> list[Part]:
         words = f"{' '.join(waiting)} unconfirmed"
         parts.append(Part(97, (((words, style(palette.warn, palette.raised)),), ())))
     return parts
+
+
+def _self_trades(risk: RiskPane, palette: Palette) -> Part:
+    dim = style(palette.dim, palette.raised)
+    count = (str(risk.self_trades_prevented), style(palette.violet, palette.raised))
+    return Part(58, ((("self-trades stopped ", dim), count), (("stp ", dim), count), ()))
 
 
 def _round_trip(risk: RiskPane, palette: Palette) -> Part:

@@ -65,7 +65,7 @@ class AccountsScreen(Modal[Answer]):
     def show(self, frame: Frame, context: PaintContext) -> None:
         """Show the accounts of a frame; the cursor stays on its account."""
         self._first = (frame, context)
-        if not self.is_mounted or not self.query(OptionList):
+        if not self.query(OptionList):  # not there yet, or being removed
             return
         late = context.is_late(frame)
         prompts = [account_text(one, context, late=late) for one in frame.accounts]

@@ -12,6 +12,7 @@ import pytest
 from obiterm.core.commands import AnyCommand
 from obiterm.core.values import Environment
 from obiterm.link.messages import (
+    PROTOCOL_VERSION,
     AskStatus,
     Depth,
     Done,
@@ -26,7 +27,7 @@ from obiterm.link.messages import (
 from obiterm.link.server import LinkServer, Viewer
 
 WELCOME = Welcome(
-    version=1,
+    version=PROTOCOL_VERSION,
     program="0.1.0",
     host_pid=42,
     profile="demo",
@@ -35,7 +36,6 @@ WELCOME = Welcome(
     instruments=[],
     accounts=["demo"],
     has_lease=True,
-    size_presets=[1, 2, 5],
     on_detach="keep",
 )
 STATUS = Status(host_pid=42, profile="demo", uptime_s=1.5, state="ACTIVE", accounts=[])
@@ -118,6 +118,7 @@ def frame(seq: int, levels: int = 400) -> Frame:
         seq=seq,
         published_ns=seq,
         market=MarketPane(
+            venue="binance",
             symbol="BTCUSDT",
             bid_ticks=1,
             bid_lots=1,
@@ -141,6 +142,9 @@ def frame(seq: int, levels: int = 400) -> Frame:
             stale=False,
             crossed=False,
             synced=True,
+            mark_ticks=0,
+            funding_rate=nan,
+            next_funding_ns=0,
         ),
         depth=Depth(bid_ticks=ticks, bid_lots=lots, ask_ticks=ticks, ask_lots=lots),
         trades=[],
@@ -149,6 +153,7 @@ def frame(seq: int, levels: int = 400) -> Frame:
         orders=[],
         strategies=[],
         risk=RiskPane(
+            account="",
             armed=1,
             accounts=1,
             day_loss_share=0.0,
@@ -156,6 +161,7 @@ def frame(seq: int, levels: int = 400) -> Frame:
             orders_open=0,
             orders_limit=1,
             weight_share=0.0,
+            clock_offset_ms=0.0,
             rtt_p50_ms=nan,
             rtt_p99_ms=nan,
             tick_to_order_p50_us=nan,
@@ -169,6 +175,7 @@ def frame(seq: int, levels: int = 400) -> Frame:
             fees_quote=0.0,
             journal_rows=0,
             refusals=0,
+            self_trades_prevented=0,
         ),
         panic=None,
         holding=False,

@@ -105,12 +105,12 @@ async def test_a_screen_is_greeted_and_heard(
 ) -> None:
     async with attached(path) as link:
         assert link.welcome.profile == "demo"
-        link.send(Watch("ETHUSDT", "main"))
+        link.send(Watch("binance", "ETHUSDT", "main"))
         link.send(Request(7, Kill("*")))
         assert await link.receive() == Done(7, ok=True, text="done")
         (viewer,) = server.viewers
         assert (viewer.role, viewer.client, viewer.has_lease) == ("screen", "me@tty", False)
-        await until(lambda: viewer.watch == Watch("ETHUSDT", "main"))
+        await until(lambda: viewer.watch == Watch("binance", "ETHUSDT", "main"))
     await until(lambda: handler.left_viewers == [viewer])
     assert server.viewers == []
 
@@ -227,7 +227,7 @@ async def drain(sleeper: socket.socket, last_frame: int) -> list[ToScreen]:
 
 
 def line(seq: int) -> LogLines:
-    return LogLines([LogLine(seq, seq, "demo", Verb.INFO, "BTCUSDT", "text")])
+    return LogLines([LogLine(seq, seq, "demo", Verb.INFO, "binance", "BTCUSDT", "text")])
 
 
 async def test_an_overflowing_viewer_is_cut_off(
@@ -241,7 +241,7 @@ async def test_an_overflowing_viewer_is_cut_off(
     viewer = server.viewers[0]
     text = "x" * 10_000
     for seq in range(100):
-        viewer.post(LogLines([LogLine(seq, seq, "demo", Verb.INFO, "BTCUSDT", text)]))
+        viewer.post(LogLines([LogLine(seq, seq, "demo", Verb.INFO, "binance", "BTCUSDT", text)]))
     await until(lambda: handler.left_viewers == [viewer])
     viewer.post(make_frame(1))
     async with attached(path) as link:

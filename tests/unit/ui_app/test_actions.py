@@ -11,9 +11,10 @@ from obiterm.ui.desk import Desk
 from obiterm.ui.dialogs import Dialogs
 from obiterm.ui.keys import normalise
 from obiterm.ui.state import UiSettings
+from obiterm.ui.switching import Switchboard
 from obiterm.ui.views import Views
 
-TARGETS = {"desk": Desk, "view": Views, "app": Dialogs}
+TARGETS = {"desk": Desk, "view": Views, "app": Dialogs, "switch": Switchboard}
 
 
 def test_names_are_unique_and_every_action_has_one_who_does_it() -> None:

@@ -24,7 +24,7 @@ from tests.ui_support.fake_host import FakeHost
 from tests.unit.ui_app.conftest import Attach, Attached, app_of, shown
 
 BTC = Symbol("BTCUSDT")
-ACCOUNT = "binance-main"
+ACCOUNT = "bybit-main"
 
 
 def notice(pilot: Attached) -> str:
@@ -106,7 +106,7 @@ async def test_choose_cancel_and_move_an_order(host: FakeHost, attach: Attach) -
         app = app_of(pilot)
         await pilot.press("c")
         assert "choose an order" in notice(pilot)
-        for _ in range(3):  # two positions, then the first order
+        for _ in range(4):  # three positions, then the first order
             await pilot.press(".")
         await pilot.press("c")
         chosen = CancelOrder(ACCOUNT, BTC, ClientOrderId("e1"))
@@ -183,8 +183,8 @@ async def test_control_is_asked_for_and_taken(host: FakeHost, attach: Attach) ->
 
 async def test_another_market_forgets_the_cursor(host: FakeHost, attach: Attach) -> None:
     async with attach() as pilot:
-        await pilot.press("down", "s", *["down"] * 4, "enter")
-        await host.until(lambda: host.messages(Watch) == [Watch("SOLUSDT", "")])
+        await pilot.press("down", "s", "down", "enter")
+        await host.until(lambda: host.messages(Watch) == [Watch("backpack", "SOL_USDC_PERP")])
         await pilot.press("enter")
         assert "move the price cursor" in notice(pilot)
         app_of(pilot).desk.cursor_moved()

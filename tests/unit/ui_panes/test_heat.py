@@ -198,8 +198,8 @@ def test_history_comes_before_what_was_seen_and_never_twice(frame: Frame) -> Non
         model.add(_at(frame, 10_000, slot))
     first = [_column(frame, slot) for slot in range(-40, -20)]
     second = [_column(frame, slot) for slot in range(-20, 4)]
-    assert not model.load(History("BTCUSDT", first, last=False))
-    assert model.load(History("BTCUSDT", second, last=True))
+    assert not model.load(History("bybit", "BTCUSDT", first, last=False))
+    assert model.load(History("bybit", "BTCUSDT", second, last=True))
     slots = [column.slot - START_NS // COLUMN_NS for column in model.columns]
     assert slots == list(range(-40, 3))
     assert all(column.values for column in model.columns)
@@ -209,10 +209,10 @@ def test_history_of_the_next_market_waits_for_its_first_frame(frame: Frame) -> N
     model = _model(frame)
     model.add(_at(frame, 10_000, 1))
     past = [_column(frame, slot) for slot in range(-9, 0)]
-    assert not model.load(History("SOLUSDT", past, last=True))
+    assert not model.load(History("bybit", "SOLUSDT", past, last=True))
     model.add(_at(frame, 10_000, 2))
     assert len(model.columns) == 2
     market = msgspec.structs.replace(frame.market, symbol="SOLUSDT")
     model.add(msgspec.structs.replace(_at(frame, 10_000, 3), market=market))
-    assert model.symbol == "SOLUSDT"
+    assert model.market == ("bybit", "SOLUSDT")
     assert len(model.columns) == 9

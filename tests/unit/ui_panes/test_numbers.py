@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obiterm.link.messages import AccountPane
 from obiterm.ui.paint import numbers
-from obiterm.ui.paint.numbers import clean, duration, fit, milliseconds, scale_of, short_codes
-from tests.ui_support.market import BTC
+from obiterm.ui.paint.numbers import (
+    account_codes,
+    clean,
+    duration,
+    fit,
+    milliseconds,
+    scale_of,
+)
+from tests.ui_support.market import BTC, MadeUpMarket
 
 _FACTORS = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _floats = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e15, max_value=1e15)
@@ -83,16 +92,24 @@ def test_ages_and_delays() -> None:
     ]
 
 
-@given(st.lists(st.text(min_size=0, max_size=12), unique=True, max_size=30))
-def test_account_codes_are_three_cells_and_all_different(names: list[str]) -> None:
-    codes = short_codes(names)
-    assert len(set(codes.values())) == len(names)
-    assert all(len(code) >= 3 for code in codes.values())
+_venues = st.sampled_from(["binance", "binance demo", "bybit", "backpack", "a venue of ours"])
 
 
-def test_account_codes_say_the_name() -> None:
-    codes = short_codes(["binance-main", "binance-alt", "bybit-demo"])
-    assert list(codes.values()) == ["BIN", "BAL", "BYB"]
+def _account(name: str, venue: str) -> AccountPane:
+    return msgspec.structs.replace(MadeUpMarket().frame().accounts[0], name=name, venue=venue)
+
+
+@given(st.dictionaries(st.text(min_size=0, max_size=12), _venues, max_size=32))
+def test_account_codes_are_three_cells_and_all_different(accounts: dict[str, str]) -> None:
+    codes = account_codes([_account(name, venue) for name, venue in accounts.items()])
+    assert len(set(codes.values())) == len(accounts)
+    assert all(len(code) == 3 for code in codes.values())
+
+
+def test_account_codes_say_venue_and_account() -> None:
+    accounts = {"bp-main": "backpack", "bb-main": "bybit", "bb-demo": "bybit demo"}
+    codes = account_codes([_account(name, venue) for name, venue in accounts.items()])
+    assert list(codes.values()) == ["BPK", "BYm", "BYd"]
 
 
 def test_control_signs_of_a_venue_never_reach_the_terminal() -> None:

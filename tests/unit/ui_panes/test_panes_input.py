@@ -89,7 +89,7 @@ async def test_a_selection_is_bound_to_its_order() -> None:
             return row.client_id if isinstance(row, OrderRow) else ""
 
         assert chosen() == ""
-        for _ in range(4):
+        for _ in range(5):
             positions.move_selection(1)
         assert chosen() == "e2"
         app.show(msgspec.structs.replace(frame, orders=frame.orders[1:]))
@@ -106,17 +106,17 @@ async def test_clicks_on_positions_and_orders() -> None:
             told.append(message.client_id)
 
         def on_positions_position_picked(self, message: Positions.PositionPicked) -> None:
-            told.append(f"{message.account}/{message.symbol}")
+            told.append(f"{message.account}/{'/'.join(message.market)}")
 
     app = Listening()
     async with app.run_test(size=(160, 48)) as pilot:
         await start(pilot, app)
         positions = app.query_one(Positions)
-        for row in (1, 2, 6):
+        for row in (1, 2, 7):
             await pilot.click(positions, offset=(10, row))
         await pilot.pause()
         chosen = positions.selected
-    assert told == ["binance-main/BTCUSDT", "e1"]
+    assert told == ["bybit-main/bybit/BTCUSDT", "e1"]
     assert isinstance(chosen, OrderRow)
 
 
@@ -124,15 +124,17 @@ async def test_an_account_narrows_what_is_shown() -> None:
     app = Harness()
     async with app.run_test(size=(160, 48)) as pilot:
         frame = await start(pilot, app)
-        chosen = replace(app.context(frame), account="binance-demo")
+        chosen = replace(app.context(frame), account="binance-alt")
         positions = app.query_one(Positions)
         positions.show(frame, chosen)
         positions.move_selection(1)
         row = positions.selected
         assert isinstance(row, PositionRow)
-        assert row.symbol == "SOLUSDT"
+        assert (row.venue, row.symbol) == ("binance", "BTCUSDT")
         positions.move_selection(5)
-        assert positions.selected == row
+        order = positions.selected
+        assert isinstance(order, OrderRow)
+        assert order.account == "binance-alt"
         card = app.query_one(StrategyPane)
         card.show(frame, chosen)
         assert card.card is None
@@ -148,7 +150,7 @@ async def test_log_filter_scroll_and_repeats() -> None:
         def lines() -> list[str]:
             return [log.render_line(y).text for y in range(log.content_size.height)]
 
-        assert "FILL SELL 0.00836" in lines()[0]
+        assert "FILL SELL BTCUSDT 0.00836" in lines()[0]
         log.add(log_lines())
         assert sum("0.00836" in line for line in lines()) == 1
         log.set_filter("gap resync")
