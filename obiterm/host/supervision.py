@@ -143,8 +143,8 @@ class Supervisor:
         else:
             text = f"{type(reason).__name__}: {reason}"
             _LOG.error("%s: %s", slot.name, text, exc_info=reason)
-        verb = "not connected" if slot.engine is None else "restarting after"
-        self._suffer(f"{verb}: {text}")
+        words = "not connected:" if slot.engine is None else "restarting after"
+        self._suffer(f"{words} {text}")
         wait_s = self._backoff.next_s()
         if isinstance(reason, RetryLater):
             wait_s = max(wait_s, reason.retry_after_ms * NS_PER_MS / NS_PER_S)

@@ -201,7 +201,10 @@ class Ledger:
 class HostProcess:
     """``obiterm host`` as its own process."""
 
-    def __init__(self, profile: str, *, script: str = "", **more: str) -> None:
+    def __init__(
+        self, profile: str, *, script: str = "", connected: bool = True, **more: str
+    ) -> None:
+        """Start it; wait until all its accounts are ``connected``, or only until it answers."""
         self.profile = profile
         self.paths = Paths.from_environment()
         self.socket = self.paths.socket(profile)
@@ -217,13 +220,17 @@ class HostProcess:
                 cwd=CHECKOUT,
                 env=environment(**more),
             )
+        self._connected = connected
         status = wait_for(self._ready, 30.0, "the host did not start")
         self.rest = status.accounts[0].rest
         self.ledger = Ledger(self.rest)
 
     def _ready(self) -> Status | None:
         assert self.process.poll() is None, self.errors.read_text()
-        return self.status() if self.socket.exists() else None
+        status = self.status() if self.socket.exists() else None
+        if status is None or not self._connected:
+            return status
+        return status if all(account.rest for account in status.accounts) else None
 
     def status(self) -> Status | None:
         """Ask the host over its socket, as a shell does."""
