@@ -134,6 +134,8 @@ class Door:
         code: str = "",
         kind: RefusalKind = RefusalKind.LATER,
     ) -> None:
+        if intent.owner == MANUAL:  # the human who asked hears it, not that it was sent
+            self._kernel.last_result = (False, f"{code}: {text}" if code else text)
         self._handle(OrderRefused(intent.symbol, intent.client_id, code, text, now_ns, kind))
 
     def _record(self, what: str, client_id: ClientOrderId, met: Meeting, now_ns: int) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from obiterm.core.commands import EmergencyExit
-from obiterm.core.values import NS_PER_S, OrderState, Side
+from obiterm.core.values import NS_PER_S, MarketKind, OrderState, Side, Symbol
 from obiterm.engine.guard import HOLD_S
 from tests.trading_support.crowd import BTC, Crowd, crowd
 
 A, B = "main", "account-2"
+NAMES = [A, B, "account-3"]
 DEEP = 3_000
 """Ticks away from the touch: out of the market's reach while a test runs."""
 
@@ -33,14 +34,15 @@ async def test_an_entry_that_would_meet_another_accounts_order_does_not_leave(
         below = bid - DEEP
         await rests(one, A, Side.BUY, below)
         sent = one.engines[B].orders_sent
-        one.place(B, Side.SELL, below, post_only=False)
+        price = one.engines[A].kernel.setup.instruments[BTC].price(below)
+        words = f"would meet our own BUY at {price:f} of account {A} (R15)"
+        told = one.place(B, Side.SELL, below, post_only=False)
+        assert told == (False, f"self_trade: {words}")
         one.place(B, Side.SELL, below - 5)  # post-only as well
         one.place(B, Side.SELL, 0)  # at market
         assert one.live(B) == []
         assert one.engines[B].orders_sent == sent
         assert one.engines[B].door.prevented == 3
-        price = one.engines[A].kernel.setup.instruments[BTC].price(below)
-        words = f"would meet our own BUY at {price:f} of account {A} (R15)"
         assert sum(words in text for text in one.texts(B)) >= 3
         assert await one.met() == []
         # Beside it is fine.
@@ -118,22 +120,33 @@ async def test_an_emergency_exit_of_one_account_does_not_wait_and_clears_its_way
         assert await one.met() == []
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("venue", "symbol", "seed"),
+    [
+        ("binance", "BTCUSDT", 1),
+        ("binance", "BTCUSDT", 2),
+        ("binance-futures", "BTCUSDT-PERP", 3),
+        ("bybit", "BTCUSDT", 4),
+        ("backpack", "SOL_USDC_PERP", 5),
+    ],
+)
 async def test_three_accounts_with_crossing_wishes_never_trade_with_each_other(
-    tmp_path: Path, seed: int
+    tmp_path: Path, venue: str, symbol: str, seed: int
 ) -> None:
     """Any interleaving: what is sent, unanswered, cancelled and closed at the same time."""
-    names = [A, B, "account-3"]
+    market = Symbol(symbol)
     chance = random.Random(seed)
-    async with crowd(tmp_path, names) as one:
-        for _ in range(150):
-            account = chance.choice(names)
+    async with crowd(tmp_path, NAMES, venue=venue, symbol=market) as one:
+        least = one.engines[A].kernel.setup.instruments[market].min_lots
+        for _ in range(100):
+            account = chance.choice(NAMES)
             bid, ask = one.best(account)
             deed = chance.random()
             if deed < 0.75:
                 side = chance.choice([Side.BUY, Side.SELL])
-                ticks = chance.choice([0, *range(bid - 40, ask + 41)])
-                one.place(account, side, ticks, chance.randint(10, 300), post_only=deed < 0.4)
+                ticks = chance.choice([0, *range(bid - 9, ask + 10)])
+                lots = least * chance.randint(10, 60)
+                one.place(account, side, ticks, lots, post_only=deed < 0.4)
             elif deed < 0.9:
                 orders = list(one.engines[account].kernel.desk.live())
                 if orders:
@@ -143,11 +156,20 @@ async def test_three_accounts_with_crossing_wishes_never_trade_with_each_other(
             if chance.random() < 0.5:
                 await asyncio.sleep(chance.choice([0, 0.001, 0.01]))
         assert sum(engine.door.prevented for engine in one.engines.values()) > 5
-        for name in names:  # the way out is never barred
+        for name in NAMES:
             for order in list(one.engines[name].kernel.desk.live()):
                 one.engines[name].cancel_order(order)
+        await one.until(lambda: not any(one.live(name) for name in NAMES))
+        for name in NAMES:  # the way out is never barred
             one.close(name)
-        # Spot: what was sold of coins held before is no position that could be closed.
-        await one.until(lambda: all(one.engines[n].exposure_lots(BTC) <= 0 for n in names))
+        await one.until(lambda: all(_is_out(one, name, market) for name in NAMES))
         assert await one.met() == []
-        assert (await one.ledger())["self_trades"] == []
+
+
+def _is_out(one: Crowd, name: str, symbol: Symbol) -> bool:
+    """Spot: what was sold of coins held before is no position that could be closed."""
+    engine = one.engines[name]
+    lots = engine.exposure_lots(symbol)
+    instrument = engine.kernel.setup.instruments[symbol]
+    is_spot = instrument.kind is MarketKind.SPOT
+    return lots < instrument.min_lots if is_spot else lots == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from obiterm.config.keys import ApiKeys
 from obiterm.core.clock import Clock
@@ -207,6 +208,23 @@ class Crowd:
         )
 
 
+def addresses(server: ExchangeServer) -> dict[str, str]:
+    """Return the exchange's addresses by the names of the venue's room."""
+    told = server.announcement()
+    match told.venue:
+        case "bybit":
+            found = {
+                "public": told.stream,
+                "private": told.private_stream or "",
+                "trade": told.ws_api or "",
+            }
+        case "backpack":
+            found = {"stream": told.stream}
+        case _:
+            found = {"stream": told.stream, "ws_api": told.ws_api or ""}
+    return {"rest": told.rest, **found}
+
+
 @asynccontextmanager
 async def crowd(
     folder: Path,
@@ -220,16 +238,15 @@ async def crowd(
     clock: Clock | None = None,
 ) -> AsyncIterator[Crowd]:
     """Run one engine per name on one market of one exchange."""
-    options = options or ServeOptions(
-        venue=venue, seed=5, accounts=[AccountOptions(name=name) for name in names]
+    if options is None:
+        market = {"BTCUSDT-PERP": "BTCUSDT", "BTCUSDT.SPOT": "BTCUSDT"}.get(symbol, symbol)
+        options = ServeOptions(venue=venue, symbol=market, seed=5)
+    options = msgspec.structs.replace(
+        options, accounts=[AccountOptions(name=name) for name in names]
     )
     async with ExchangeServer(options) as server:
-        told = server.announcement()
-        overrides = {"rest": told.rest, "stream": told.stream}
-        overrides |= {"ws_api": told.ws_api} if told.ws_api else {}
-        overrides |= {"private_stream": told.private_stream} if told.private_stream else {}
         clock = clock or SteadyClock()
-        hub = open_hub(venue, Environment.SIM, overrides, clock)
+        hub = open_hub(venue, Environment.SIM, addresses(server), clock)
         journal = Journal.open(folder / "crowd.journal")
         made = Crowd(server, hub, SelfTradeGuard(), journal, clock)
         try:
