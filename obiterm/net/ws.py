@@ -55,6 +55,9 @@ class SocketOptions(msgspec.Struct, frozen=True):
 class Socket:
     """One long-lived socket to one address.
 
+    An address that is told by a function is asked for before every try; ``OSError`` from it
+    counts as a failed one.
+
     Attributes:
         connects: how many connections were opened.
         last_reason: why the last connection or attempt ended.
@@ -155,8 +158,8 @@ class Socket:
             connection.cut("closed by us")
 
     async def _open(self, on_text: OnText) -> WsConnection | None:
-        url = self._url if isinstance(self._url, str) else self._url()
         try:
+            url = self._url if isinstance(self._url, str) else self._url()
             connection = await open_connection(
                 url, on_text, self._clock, timeout_s=self._options.open_timeout_s
             )

@@ -22,7 +22,7 @@ from obiterm.core.values import (
     VenueOrderId,
 )
 from obiterm.engine.bybit.admission import Admission
-from obiterm.engine.bybit.order_entry import OrderEntry
+from obiterm.engine.bybit.order_entry import PRIVATE_SOCKET, OrderEntry
 from obiterm.engine.bybit.reading import Balances
 from obiterm.engine.bybit.rest import BybitRest
 from obiterm.engine.bybit.source import BybitSource
@@ -30,14 +30,13 @@ from obiterm.engine.bybit.wire import RestWire
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
 from obiterm.engine.shared.closing import panic_close
-from obiterm.net.ws import Socket, SocketOptions
+from obiterm.net.ws import Socket
 from obiterm.venues.bybit import Budget, Credentials, UserSession
 
 _BEAT_S = 0.25
 _WARM_EVERY_BEATS = 8
 _WARM = 2
 """Connections that are kept ready, for orders by REST and for the first cancels of a kill."""
-_SOCKET = SocketOptions(silence_s=25.0, ping_s=8.0)
 
 
 class BybitGateway:
@@ -75,9 +74,9 @@ class BybitGateway:
             feed.suspect_clock,
         )
         self._rest = BybitRest(self._wire, credentials, clock)
-        self._entry = OrderEntry(urls.trade, self._rest, credentials, clock, self._deliver)
+        self._entry = OrderEntry(source, self._rest, credentials, clock, self._deliver)
         self._user = UserSession(credentials, {}, known=self._rest.known)
-        self._user_socket = Socket(urls.private, clock, _SOCKET)
+        self._user_socket = Socket(lambda: source.reachable(urls.private), clock, PRIVATE_SOCKET)
         self._emit: Emit = _nowhere
 
     # -- life --------------------------------------------------------------------------------
@@ -230,11 +229,13 @@ class BybitGateway:
 
     def cancel_all_now(self, symbol: Symbol) -> None:
         """Write a cancel-all at once by REST, the only way; the verified path follows."""
+        self._wire.hurry()
         for work in self._rest.cancel_all_now(symbol):
             self._entry.tasks.spawn(work)
 
     async def cancel_all(self, symbol: Symbol) -> None:
         """Cancel everything on a symbol, conditional orders too."""
+        self._wire.hurry()
         await self._rest.cancel_all(symbol)
 
     async def close_market(
@@ -244,6 +245,7 @@ class BybitGateway:
 
         0 when there is nothing left to close on that side.
         """
+        self._wire.hurry()
         order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
         events = await self._rest.close(order)
         for event in events:

@@ -7,7 +7,7 @@ joins later gets the copy, without a word to the venue.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import RetryLater
@@ -17,7 +17,7 @@ from obiterm.core.values import NS_PER_S, Symbol
 from obiterm.engine.gateway import Emit
 from obiterm.market.book import Applied, Book, SequenceRule
 from obiterm.net.ws import Socket, SocketOptions
-from obiterm.venues.bybit import BybitUrls, Category, MarketSession
+from obiterm.venues.bybit import Category, MarketSession
 
 DEPTH = 50
 """Levels a side: the fastest of the book streams, every 20 ms (§8.1)."""
@@ -33,7 +33,7 @@ _MUTE_NS = 12 * NS_PER_S
 _LONGEST_MUTE_NS = 600 * NS_PER_S
 """The wait doubles up to this: a halted market must not take the others down again and again."""
 
-SOCKET = SocketOptions(silence_s=10.0, ping_s=4.0, data_silence_s=8.0)
+_SOCKET = SocketOptions(silence_s=10.0, ping_s=4.0, data_silence_s=8.0, backoff_ceiling_s=8.0)
 
 
 class _Copy:
@@ -58,7 +58,7 @@ class MarketLine:
 
     def __init__(
         self,
-        urls: BybitUrls,
+        address: Callable[[], str],
         category: Category,
         instruments: Mapping[Symbol, Instrument],
         clock: Clock,
@@ -70,7 +70,7 @@ class MarketLine:
         self._session = MarketSession(category, instruments, depth=DEPTH)
         now_ns = clock.monotonic_ns()
         self._copies = {symbol: _Copy(now_ns) for symbol in instruments}
-        self._socket = Socket(urls.market_stream(category), clock, SOCKET)
+        self._socket = Socket(address, clock, _SOCKET)
         self._told_refused: set[str] = set()
 
     # -- life --------------------------------------------------------------------------------

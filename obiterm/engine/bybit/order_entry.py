@@ -24,6 +24,7 @@ from obiterm.core.values import (
 )
 from obiterm.engine.bybit.awaited import Awaited
 from obiterm.engine.bybit.rest import MUST_PASS, BybitRest
+from obiterm.engine.bybit.source import BybitSource
 from obiterm.engine.gateway import Emit
 from obiterm.engine.shared.rest_orders import RestOrders
 from obiterm.engine.shared.tasks import TaskSet
@@ -31,7 +32,8 @@ from obiterm.net.http import Written
 from obiterm.net.ws import Socket, SocketOptions
 from obiterm.venues.bybit import Credentials, HttpRequest, TradeSession, category_of
 
-_SOCKET = SocketOptions(silence_s=25.0, ping_s=8.0)
+PRIVATE_SOCKET = SocketOptions(silence_s=25.0, ping_s=8.0, backoff_ceiling_s=8.0)
+"""A venue that was away is found again within 10 s of its return."""
 _LATER_NS = 3 * NS_PER_S // 2
 """An exit waits this long for its limit; an entry is not kept, its price would be old."""
 _DRAIN_NS = NS_PER_S
@@ -92,7 +94,7 @@ class OrderEntry:
 
     def __init__(
         self,
-        url: str,
+        source: BybitSource,
         rest: BybitRest,
         credentials: Credentials,
         clock: Clock,
@@ -104,8 +106,9 @@ class OrderEntry:
         self._credentials = credentials
         self._clock = clock
         self._deliver = deliver
+        url = source.urls.trade
         self._has_socket = bool(url)
-        self._socket = Socket(url, clock, _SOCKET)
+        self._socket = Socket(lambda: source.reachable(url), clock, PRIVATE_SOCKET)
         self._trade = self._new_session()
         self._awaited = Awaited()
         self._noted = _Noted(rest, self._awaited, clock)

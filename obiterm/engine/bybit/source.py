@@ -139,6 +139,16 @@ class BybitSource:
             self._margins[symbol] = known
         return with_margin(instrument, {symbol: known.maintenance_margin})
 
+    def reachable(self, url: str) -> str:
+        """Return ``url``; raise ``OSError`` while the venue keeps this address away (T44).
+
+        A handshake is a request like any other: none is tried then.
+        """
+        away_ns = self.address.blocked_ns(self._wire.venue_ns())
+        if away_ns:
+            raise ConnectionError(f"the venue keeps this address away for {away_ns // NS_PER_S} s")
+        return url
+
     # -- streams -------------------------------------------------------------------------------
 
     def watch(self, symbols: Iterable[Symbol]) -> None:
@@ -200,7 +210,8 @@ class BybitSource:
         group, emit = self._running
         mine, rest = waiting[:MOST_SYMBOLS], waiting[MOST_SYMBOLS:]
         carried = {symbol: instruments[symbol] for symbol in mine}
-        line = MarketLine(self.urls, category, carried, self._clock, emit)
+        url = self.urls.market_stream(category)
+        line = MarketLine(lambda: self.reachable(url), category, carried, self._clock, emit)
         self._lines.append(line)
         self._line_of |= dict.fromkeys(mine, line)
         group.create_task(line.run())

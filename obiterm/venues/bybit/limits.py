@@ -74,7 +74,7 @@ class RollingPool:
 
     def used_share(self, now_ns: int) -> float:
         """Return how full the window is, as a fraction of its limit; a blocked one is full."""
-        if now_ns < self._blocked_until_ns:
+        if self.blocked_ns(now_ns):
             return 1.0
         return self.used(now_ns) / self.limit
 
@@ -84,7 +84,7 @@ class RollingPool:
         What costs more than the usable share goes when the pool is empty.
         """
         self._forget(now_ns)
-        wait = max(0, self._blocked_until_ns - now_ns)
+        wait = self.blocked_ns(now_ns)
         too_much = self._used + cost - max(cost, self.limit * share)
         if too_much <= 0:
             return wait
@@ -110,6 +110,10 @@ class RollingPool:
     def block(self, until_ns: int) -> None:
         """Send nothing from this pool before ``until_ns``."""
         self._blocked_until_ns = max(self._blocked_until_ns, until_ns)
+
+    def blocked_ns(self, now_ns: int) -> int:
+        """Return how long the venue still keeps us away; 0 when it does not."""
+        return max(0, self._blocked_until_ns - now_ns)
 
     def _forget(self, now_ns: int) -> None:
         spent = self._spent
