@@ -178,6 +178,6 @@ class BookOfAVenue(RuleBasedStateMachine):
 @pytest.mark.parametrize("name", DIALECTS)
 def test_t48_a_book_in_step_equals_the_venues(name: str) -> None:
     machine = type("BookOf", (BookOfAVenue,), {"name": name})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine, settings=settings(max_examples=80, stateful_step_count=40, deadline=None)
     )
