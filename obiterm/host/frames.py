@@ -160,7 +160,7 @@ def account_pane(slot: AccountSlot, venue: str) -> AccountPane:
         weight_share=health.weight_share,
         clock_offset_ms=gate.clock_offset_ns / NS_PER_MS,
         differences=[],
-        self_trades_prevented=0,
+        self_trades_prevented=engine.door.prevented,
     )
 
 
@@ -235,7 +235,7 @@ def risk_pane(
         fees_quote=float(fees),
         journal_rows=journal_rows,
         refusals=sum(engine.kernel.gate.refusals for engine in engines),
-        self_trades_prevented=0,
+        self_trades_prevented=sum(engine.door.prevented for engine in engines),
     )
 
 

@@ -11,7 +11,7 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from obiterm.core.values import NS_PER_MS, Side
 from obiterm.link.messages import Frame, LogLine
 from obiterm.ui.paint.chips import verb_chip
-from obiterm.ui.paint.context import MarketKey, PaintContext, market_of
+from obiterm.ui.paint.context import PaintContext, market_of
 from obiterm.ui.paint.line import Line, Row
 from obiterm.ui.paint.numbers import account_codes, clean, clock
 from obiterm.ui.paint.palette import blend, style
@@ -100,6 +100,7 @@ class OrderLog(FramedPane):
         """Return the newest lines, as many as there is room for."""
         self._titles(width)
         codes = account_codes(frame.accounts)
+        single = _of_one_market(context)
         rows: list[Row] = []
         skip = self._back
         for line in reversed(self._lines):
@@ -113,7 +114,8 @@ class OrderLog(FramedPane):
             code = codes.get(line.account, clean(line.account)[:3].upper())
             if len(codes) == 1 and line.account in codes:
                 code = ""
-            rows += _line_rows(line, code, market_of(frame.market), context, width)
+            understood = line.account in single or market_of(line) == market_of(frame.market)
+            rows += _line_rows(line, code, "" if understood else line.symbol, context, width)
         return rows[:height]
 
     def _titles(self, width: int) -> None:
@@ -129,15 +131,24 @@ class OrderLog(FramedPane):
         self.set_footer(footer)
 
 
+def _of_one_market(context: PaintContext) -> set[str]:
+    """Return the accounts that trade one market alone: their code says it."""
+    names = [name for info in context.instruments.values() for name in info.accounts]
+    return {name for name in names if names.count(name) == 1}
+
+
 def _is_in_sight(line: LogLine, codes: dict[str, str], chosen: str) -> bool:
     """Tell whether a line is of the chosen account, or of none (the host itself)."""
     return not chosen or line.account == chosen or line.account not in codes
 
 
 def _line_rows(
-    log: LogLine, code: str, market: MarketKey, context: PaintContext, width: int
+    log: LogLine, code: str, symbol: str, context: PaintContext, width: int
 ) -> list[Row]:
-    """Return a log line as one row, or more where its words need them."""
+    """Return a log line as one row, or more where its words need them.
+
+    ``symbol`` is written before the words; empty where it goes without saying.
+    """
     palette = context.palette
     base = style(palette.text, palette.panel)
     dim = style(palette.dim, palette.panel)
@@ -152,8 +163,8 @@ def _line_rows(
         first.right(width, code, dim)
         room -= len(code) + 1
     text = clean(log.text)
-    if log.symbol and market_of(log) != market:
-        text = f"{log.symbol} {text}"
+    if symbol:
+        text = f"{clean(symbol)} {text}"
     side = log.side
     if side is not None:
         text = text.removeprefix(side.value).lstrip()

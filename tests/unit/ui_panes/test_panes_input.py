@@ -150,7 +150,7 @@ async def test_log_filter_scroll_and_repeats() -> None:
         def lines() -> list[str]:
             return [log.render_line(y).text for y in range(log.content_size.height)]
 
-        assert "FILL SELL BTCUSDT 0.00836" in lines()[0]
+        assert "FILL SELL 0.00836" in lines()[0]
         log.add(log_lines())
         assert sum("0.00836" in line for line in lines()) == 1
         log.set_filter("gap resync")
