@@ -43,6 +43,16 @@ class Instrument(msgspec.Struct, frozen=True):
     funding_interval_s: int = 0
     """Seconds between funding payments; 0 on spot."""
 
+    @property
+    def money(self) -> str:
+        """The asset that pays for it and that it earns: quote on spot, else the settle asset."""
+        return self.settle or self.quote
+
+    @property
+    def is_perpetual(self) -> bool:
+        """True for a perpetual future."""
+        return self.kind is MarketKind.PERP
+
     def price(self, ticks: int) -> Decimal:
         """Return the decimal price of ``ticks``."""
         return self.tick_size * ticks

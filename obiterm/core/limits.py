@@ -21,6 +21,13 @@ class RiskLimits(BaseModel):
     max_exposure_notional: Decimal = Field(
         Decimal(50_000), ge=0, description="positions and open entries of all symbols, quote"
     )
+    max_leverage: Decimal = Field(
+        Decimal(1),
+        ge=1,
+        le=125,
+        description="perpetuals and open entries on them at most so many times the settle asset "
+        "held; an order needs this part of its value free (Q21)",
+    )
     max_open_orders: int = Field(40, ge=1, le=200, description="open orders per account")
     max_orders_per_10s: int = Field(40, ge=1, le=300, description="new orders in any 10 s")
     price_collar_bps: Decimal = Field(

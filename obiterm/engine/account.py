@@ -196,8 +196,7 @@ class AccountEngine:
 
     def exposure_lots(self, symbol: Symbol) -> int:
         """Return the signed lots that an order could close."""
-        net = self.kernel.gate.net_lots(symbol)
-        return self.kernel.gate.sellable_lots(symbol) if net > 0 else net
+        return self.kernel.gate.exposure_lots(symbol)
 
     def _leaving_lots(self, symbol: Symbol) -> int:
         """Return the signed lots that an emergency exit under way is closing."""

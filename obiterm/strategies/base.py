@@ -56,7 +56,8 @@ class PositionView(msgspec.Struct, frozen=True):
     opened_ns: int
     """When it last left flat; 0 when flat."""
     sellable_lots: int
-    """What can be sold of it now: net of fees taken in coin."""
+    """What an order can close of it now, whatever its side: on spot net of fees taken in
+    coin, on perpetuals no more than the venue holds."""
     realised_quote: Decimal
     round_trips: int
 

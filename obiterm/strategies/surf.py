@@ -15,7 +15,7 @@ from typing import ClassVar
 from obiterm.core.errors import ConfigError
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_MS, NS_PER_S, MarketKind, OrderKind, OrderRole, Side
-from obiterm.strategies.base import Decision, MarketView, PositionView, Report, View, Wish
+from obiterm.strategies.base import Decision, MarketView, Report, View, Wish
 from obiterm.strategies.surf_parameters import SurfParameters
 
 _BPS = 10_000.0
@@ -91,16 +91,13 @@ class Surf:
                 self._quiet_until_ns = view.now_ns + self._cooldown_ns
             return self._look(view)
         stop_ticks = self._stop_ticks(view)
-        lots = self._closable_lots(position)
+        lots = position.sellable_lots
         if self._is_too_small(view, lots, stop_ticks):
             if self._exit:
                 self._begin_flat()
                 self._quiet_until_ns = view.now_ns + self._cooldown_ns
             return self._look(view)
         return self._ride(view, lots, stop_ticks)
-
-    def _closable_lots(self, position: PositionView) -> int:
-        return position.sellable_lots if self._spot else abs(position.lots)
 
     def _is_too_small(self, view: View, lots: int, stop_ticks: int) -> bool:
         """Return whether the venue would refuse a stop or an exit of what is held."""

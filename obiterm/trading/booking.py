@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import msgspec
 
-from obiterm.core.effects import Effect, Note, Verb
+from obiterm.core.effects import Effect, Note, Reconcile, Verb
 from obiterm.core.events import Filled
 from obiterm.trading.desk import MANUAL, PANIC
 from obiterm.trading.gatekeeper import Gatekeeper
+from obiterm.trading.ids import read_client_id
 
 
 def book_fill(event: Filled, gate: Gatekeeper, now_ns: int) -> list[Effect]:
-    """Take one execution once; return its log line, or nothing when it was known (T34)."""
+    """Take one execution once; return what follows, nothing when it was known (T34)."""
     order = gate.desk.filled(event, now_ns)
     if order is None:
-        return []
+        return _foreign(event, gate)
     owner = order.intent.owner
     for part_owner, part in _shares(event, owner, gate):
         gate.position(part_owner, event.symbol).apply(part)
     instrument = gate.setup.instruments[event.symbol]
+    if instrument.is_perpetual:
+        gate.venue.own_fill(event, now_ns)
+        gate.limit_positions(event.symbol)
     size = instrument.quantity(event.lots).normalize()
     text = f"{size:f} @ {instrument.price(event.price_ticks):f}"
     return [
@@ -31,6 +35,20 @@ def book_fill(event: Filled, gate: Gatekeeper, now_ns: int) -> list[Effect]:
             owner=owner,
         )
     ]
+
+
+def _foreign(event: Filled, gate: Gatekeeper) -> list[Effect]:
+    """Take a fill that is not ours: on a perpetual it may have closed what is ours.
+
+    Liquidations and other programs do so. The venue's positions tell what is left.
+    """
+    instrument = gate.setup.instruments.get(event.symbol)
+    if instrument is None or not instrument.is_perpetual or read_client_id(event.client_id):
+        return []
+    against = gate.net_lots(event.symbol) * event.side.sign < 0
+    if gate.venue.foreign_fill(event) and against:
+        return [Reconcile(reason="a fill that is not ours")]
+    return []
 
 
 def _shares(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, Filled]]:

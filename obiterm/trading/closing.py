@@ -85,9 +85,8 @@ class Closer:
         if desk.fills_owed(symbol):
             return []
         self._judge_last(close, now_ns)
-        net = self._gate.net_lots(symbol)
-        lots = self._gate.sellable_lots(symbol) if net > 0 else -net
-        if lots <= 0:
+        held = self._gate.exposure_lots(symbol)
+        if not held:
             return self._end(symbol)
         if close.refusals >= _MOST_REFUSALS:
             return self._fail(symbol, close, now_ns)
@@ -96,9 +95,9 @@ class Closer:
         instrument = self._gate.setup.instruments[symbol]
         terms = Terms(
             symbol=symbol,
-            side=Side.SELL if net > 0 else Side.BUY,
+            side=Side.SELL if held > 0 else Side.BUY,
             kind=OrderKind.MARKET,
-            lots=min(lots, instrument.market_max_lots),
+            lots=min(abs(held), instrument.market_max_lots),
         )
         sent = self._hand.send(terms, now_ns, closing=True)
         if not sent.ok:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from obiterm.core.events import FundingPaid
 from obiterm.core.orders import ApprovedOrder, OrderIntent, RefusedOrder
 from obiterm.core.values import (
     NS_PER_MS,
@@ -16,14 +17,18 @@ from obiterm.core.values import (
 )
 from obiterm.market.state import MarketState
 from obiterm.trading.desk import MANUAL, Desk
+from obiterm.trading.funding import FundingBook
 from obiterm.trading.ids import make_client_id
 from obiterm.trading.positions import Position
 from obiterm.trading.risk import OpenOrder, RiskContext, RiskGate
 from obiterm.trading.setup import AccountSetup
+from obiterm.trading.venue_positions import VenuePositions
 
 _DAY_NS = 86_400 * 1_000_000_000
 _UNSEEN = frozenset({OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN})
 """Orders of which the venue's balances do not know yet."""
+_OPENS = frozenset({OrderRole.ENTRY, OrderRole.MANUAL})
+_ZERO = Decimal(0)
 
 
 class Gatekeeper:
@@ -32,6 +37,8 @@ class Gatekeeper:
     Attributes:
         holding: REDUCING because a human holds fire: entries that rest are left alone.
         killed_ns: when the last kill came; what left before it must not rest.
+        venue: the venue's word on perpetual positions.
+        funding: funding payments; ``funding.by_symbol`` is what each market received.
         stale_after_ns: age of a book from which entries are withdrawn: a tick of the watch
             and a cancel's way to the venue fit into the rest of ``max_book_age_ms``.
     """
@@ -46,10 +53,13 @@ class Gatekeeper:
         self.armed = setup.armed
         self.balances = dict(setup.balances)
         self.positions: dict[tuple[str, Symbol], Position] = {}
+        self.venue = VenuePositions()
+        self.funding = FundingBook(setup.instruments)
         self.clock_offset_ns = 0
         self.refusals = 0
         self.stale_after_ns = setup.limits.max_book_age_ms * NS_PER_MS * 9 // 10
         self._gate = RiskGate(setup.limits)
+        self._leverage = setup.limits.max_leverage
         self._number = setup.first_order_number
         self._day = -1
         self._day_start_quote = -setup.result_before_quote
@@ -66,29 +76,65 @@ class Gatekeeper:
 
     def free(self, asset: str) -> Decimal:
         """Return the free balance of an asset; 0 when unknown."""
-        return self.balances.get(asset, (Decimal(0), Decimal(0)))[0]
+        return self.balances.get(asset, (_ZERO, _ZERO))[0]
 
     def net_lots(self, symbol: Symbol) -> int:
         """Return the account's signed position on a symbol from its own fills."""
         return sum(p.lots for (_, s), p in self.positions.items() if s == symbol)
 
-    def sellable_lots(self, symbol: Symbol) -> int:
-        """Return what our own positions on a symbol can sell, net of fees taken in coin."""
-        return sum(p.sellable_lots for (_, s), p in self.positions.items() if s == symbol)
+    def whole_lots(self, symbol: Symbol) -> int:
+        """Return what a venue that keeps positions must hold for our fills, dust included."""
+        return sum(p.whole_lots for (_, s), p in self.positions.items() if s == symbol)
+
+    def exposure_lots(self, symbol: Symbol) -> int:
+        """Return the signed lots of ours that orders could close now.
+
+        On spot net of fees taken in coin; on perpetuals no more than the venue holds.
+        """
+        if not self.setup.instruments[symbol].is_perpetual:
+            return sum(p.sellable_lots for (_, s), p in self.positions.items() if s == symbol)
+        net = self.net_lots(symbol)
+        held = self.venue.lots_if_current(symbol)
+        if held is None:
+            return net
+        return max(0, min(net, held)) if net > 0 else min(0, max(net, held))
+
+    def limit_positions(self, symbol: Symbol) -> None:
+        """Bound what may be closed by what the venue holds, while its word can be trusted."""
+        held = self.venue.lots_if_current(symbol)
+        for (_, name), position in self.positions.items():
+            if name == symbol:
+                position.venue_limit = None if held is None else _fitting(position.lots, held)
 
     def result_quote(self) -> Decimal:
-        """Return realised + unrealised - fees of this run from own fills only (T2)."""
+        """Return realised + unrealised - fees + funding of this run from own fills only (T2)."""
         total = self.booked_quote()
         for (_, symbol), position in self.positions.items():
-            mark = self.markets[symbol].mark_ticks
-            if mark:
-                total += position.unrealised(mark)
+            if position.quantity:
+                mark = self.markets[symbol].mark_ticks
+                if mark:
+                    total += position.unrealised(mark)
         return total
 
     def booked_quote(self) -> Decimal:
-        """Return realised - fees of this run from own fills only."""
-        positions = self.positions.values()
-        return sum((p.realised_quote - p.fees_quote for p in positions), Decimal(0))
+        """Return realised - fees + funding of this run from own fills only."""
+        total = self.funding.total
+        for position in self.positions.values():
+            total += position.realised_quote - position.fees_quote
+        return total
+
+    def book_funding(self, event: FundingPaid, now_ns: int) -> bool:
+        """Book a funding payment; return False when it was known.
+
+        One of an earlier day belongs to the result, and not to the day's.
+        """
+        self.begin_day(now_ns)
+        amount = self.funding.book(event)
+        if amount is None:
+            return False
+        if event.event_ns // _DAY_NS < self._day:
+            self._day_start_quote += amount
+        return True
 
     def begin_day(self, now_ns: int) -> None:
         """Count the result from here when a new day (UTC) has begun."""
@@ -109,18 +155,39 @@ class Gatekeeper:
         """The part of it that no price can take back: without what open positions gain or lose."""
         return self.booked_quote() - self._day_start_quote
 
-    def exposure_quote(self) -> Decimal:
-        """Return the sum of |position| and open entries at their prices."""
-        total = Decimal(0)
-        for (_, symbol), position in self.positions.items():
-            mark = self.markets[symbol].mark_ticks
-            total += self.setup.instruments[symbol].notional(mark, abs(position.lots))
+    def exposure_quote(self, money: str = "") -> Decimal:
+        """Return the sum of |position| and orders that may open one, at their prices.
+
+        With ``money``, that of the perpetuals which settle in it. Where the venue holds more
+        than our fills, what it holds counts.
+        """
+        total = _ZERO
+        for symbol, lots in self._held_lots().items():
+            instrument = self.setup.instruments[symbol]
+            if not money or instrument.settle == money:
+                total += instrument.notional(self.markets[symbol].mark_ticks, lots)
         for order in self.desk.live():
-            if order.intent.role is OrderRole.ENTRY:
-                instrument = self.setup.instruments[order.intent.symbol]
-                left = order.intent.lots - order.filled_lots
-                total += instrument.notional(order.intent.price_ticks, left)
+            intent = order.intent
+            if intent.role not in _OPENS or intent.reduce_only:
+                continue
+            instrument = self.setup.instruments[intent.symbol]
+            if money and instrument.settle != money:
+                continue
+            if intent.role is OrderRole.ENTRY or intent.side is Side.BUY or instrument.settle:
+                ticks = intent.price_ticks or self.markets[intent.symbol].best()[2]
+                total += instrument.notional(ticks, order.lots_left)
         return total
+
+    def _held_lots(self) -> dict[Symbol, int]:
+        held: dict[Symbol, int] = {}
+        for (_, symbol), position in self.positions.items():
+            lots = position.lots
+            if lots:
+                held[symbol] = held.get(symbol, 0) + abs(lots)
+        for symbol, foreign in self.venue.foreign.items():
+            if foreign:
+                held[symbol] = held.get(symbol, 0) + abs(foreign)
+        return held
 
     # -- orders -----------------------------------------------------------------------
 
@@ -151,18 +218,17 @@ class Gatekeeper:
         market = self.markets[symbol]
         instrument = self.setup.instruments[symbol]
         bid_ticks, _, ask_ticks, _ = market.best()
-        by_hand = intent.owner == MANUAL and intent.role is OrderRole.MANUAL
-        if by_hand and intent.side is Side.SELL:
+        is_manual = intent.owner == MANUAL
+        if is_manual and intent.role is OrderRole.MANUAL and intent.side is Side.SELL:
             sellable = instrument.lots_down(self.free(instrument.base)) - self._bound_lots(symbol)
-        elif by_hand or intent.owner == MANUAL:
-            sellable = self.sellable_lots(symbol)
+        elif is_manual:
+            sellable = self.exposure_lots(symbol)
         else:
             sellable = self.position(intent.owner, symbol).sellable_lots
-        owner_lots = (
-            self.net_lots(symbol)
-            if intent.owner == MANUAL
-            else self.position(intent.owner, symbol).lots
-        )
+        money, net_lots = instrument.money, self.net_lots(symbol)
+        own = None if is_manual else self.position(intent.owner, symbol)
+        foreign = self.venue.foreign.get(symbol, 0)
+        free, locked = self.balances.get(money, (_ZERO, _ZERO))
         return RiskContext(
             instrument=instrument,
             trading_state=self.state,
@@ -173,8 +239,8 @@ class Gatekeeper:
             last_ticks=market.last_ticks,
             book_tradable=self.tradable(symbol, now_ns),
             book_age_ns=now_ns - market.last_received_ns,
-            position_lots=owner_lots,
-            net_lots=self.net_lots(symbol),
+            position_lots=self.exposure_lots(symbol) if own is None else own.closable_signed,
+            net_lots=net_lots + foreign,
             exposure_quote=self.exposure_quote(),
             open_orders=[
                 OpenOrder(
@@ -185,13 +251,18 @@ class Gatekeeper:
                     role=order.intent.role,
                     price_ticks=order.intent.price_ticks,
                     lots_left=order.intent.lots - order.filled_lots,
+                    reduce_only=order.intent.reduce_only,
                 )
                 for order in self.desk.live()
             ],
-            available_quote=self.free(instrument.quote) - self._bound_quote(instrument.quote),
+            available_quote=free - self._bound_quote(money),
             sellable_lots=sellable,
             day_pnl_quote=self.day_result_quote,
             clock_offset_ns=self.clock_offset_ns,
+            others_lots=foreign + (0 if own is None else net_lots - own.lots),
+            equity_quote=free + locked,
+            margined_quote=self.exposure_quote(money) if instrument.is_perpetual else _ZERO,
+            hedged=self.venue.is_hedged(symbol),
         )
 
     def _bound_lots(self, symbol: Symbol) -> int:
@@ -202,18 +273,28 @@ class Gatekeeper:
             if order.state in _UNSEEN and order.intent.side is Side.SELL
         )
 
-    def _bound_quote(self, quote: str) -> Decimal:
-        """Return what buys on their way will bind of the money that still reads as free."""
-        total = Decimal(0)
+    def _bound_quote(self, money: str) -> Decimal:
+        """Return what orders on their way will bind of the money that still reads as free."""
+        total = _ZERO
         for order in self.desk.live():
             intent = order.intent
             instrument = self.setup.instruments[intent.symbol]
-            if order.state in _UNSEEN and intent.side is Side.BUY and instrument.quote == quote:
-                ticks = intent.price_ticks or self.markets[intent.symbol].best()[2]
-                total += instrument.notional(ticks, order.lots_left)
+            if order.state not in _UNSEEN or instrument.money != money:
+                continue
+            if intent.reduce_only or not (instrument.is_perpetual or intent.side is Side.BUY):
+                continue
+            ticks = intent.price_ticks or self.markets[intent.symbol].best()[2]
+            notional = instrument.notional(ticks, order.lots_left)
+            total += notional / self._leverage if instrument.is_perpetual else notional
         return total
 
     def enter(self, state: TradingState, *, holding: bool = False) -> None:
         """Take a trading state."""
         self.state = state
         self.holding = holding and state is TradingState.REDUCING
+
+
+def _fitting(own: int, held: int) -> int | None:
+    """Return the venue's lots in the direction of ours when they are fewer, else ``None``."""
+    there = max(0, held if own > 0 else -held)
+    return there if there < abs(own) else None

@@ -21,10 +21,12 @@ from obiterm.core.events import (
     FeedChanged,
     Filled,
     FundingChanged,
+    FundingPaid,
     OrderNotFound,
     OrderOutcomeLost,
     OrderRefused,
     OrderReported,
+    PositionReported,
     Ticked,
     TopChanged,
     Traded,
@@ -45,6 +47,7 @@ from obiterm.trading.desk import RESTING, Desk
 from obiterm.trading.gatekeeper import Gatekeeper
 from obiterm.trading.manual import ManualDesk
 from obiterm.trading.order_states import TrackedOrder
+from obiterm.trading.position_watch import PositionWatch
 from obiterm.trading.runner import Runner
 from obiterm.trading.setup import AccountSetup
 
@@ -92,6 +95,8 @@ class Kernel:
         for runner in self.runners:
             self._runners_of[runner.symbol].append(runner)
         self._books = BookSync(self.markets)
+        self._watch = PositionWatch(self.gate)
+        self._perpetuals = [s for s, i in setup.instruments.items() if i.is_perpetual]
         self._tradable: dict[Symbol, bool] = dict.fromkeys(self.markets, False)
         self._reconciled_ns = 0
 
@@ -127,6 +132,12 @@ class Kernel:
                 return self._on_feed(event, now_ns)
             case AccountReconciled():
                 return self._on_reconciled(event, now_ns)
+            case PositionReported():
+                self.gate.venue.told(event, now_ns)
+                self.gate.limit_positions(event.symbol)
+                return self._decide(event.symbol, now_ns)
+            case FundingPaid():
+                return self._on_funding(event, now_ns)
             case _:
                 return self._on_order_event(event, now_ns)
 
@@ -230,6 +241,9 @@ class Kernel:
         self.in_sight = self.feeds.get("account", False)
         for asset, free, locked in event.balances:
             self.gate.balances[asset] = (free, locked)
+        self.gate.venue.reconciled(event.positions, self._perpetuals, now_ns)
+        for symbol in self._perpetuals:
+            self.gate.limit_positions(symbol)
         effects = self.desk.reconciled(event, now_ns)
         effects += self._spare_unexplained_stops(now_ns)
         forbidden = [order for order in self.desk.live() if self._must_go(order)]
@@ -264,6 +278,13 @@ class Kernel:
                     )
         return effects
 
+    def _on_funding(self, event: FundingPaid, now_ns: int) -> list[Effect]:
+        if not self.gate.book_funding(event, now_ns):
+            return []
+        text = f"funding {event.amount.normalize():+f} {event.asset}"
+        note = Note(verb=Verb.INFO, symbol=event.symbol, text=text, at_ns=now_ns)
+        return [note, *self._check_day_loss(now_ns)]
+
     def _check_day_loss(self, now_ns: int) -> list[Effect]:
         gate = self.gate
         gate.begin_day(now_ns)
@@ -297,6 +318,7 @@ class Kernel:
 
     def _on_tick(self, now_ns: int) -> list[Effect]:
         effects: list[Effect] = self.desk.overdue(now_ns)
+        effects += self._watch.check(now_ns)
         effects += self._check_day_loss(now_ns)
         effects += self.manual.after_order_event(now_ns)
         if now_ns - self._reconciled_ns > _RECONCILE_EVERY_NS and self.feeds.get("account"):
@@ -333,7 +355,7 @@ class Kernel:
         market = self.markets[symbol]
         tradable = self.gate.tradable(symbol, now_ns)
         self._tradable[symbol] = self._tradable[symbol] or tradable
-        available = self.gate.free(self.setup.instruments[symbol].quote)
+        available = self.gate.free(self.setup.instruments[symbol].money)
         for runner in runners:
             if self.desk.fills_owed(symbol, runner.name):
                 effects += runner.withdraw(self.gate, now_ns)

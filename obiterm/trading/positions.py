@@ -6,7 +6,9 @@ cost basis is rounded once, and that same amount goes into realised P&L. So at a
     realised + unrealised - fees  =  money received - money paid + quantity x mark
 
 A fee taken in coin counts as a sale of that coin at the fill's price and a fee of that
-worth in quote: ``quantity`` is what is really held, and the identity stays exact.
+worth in quote: ``quantity`` is what is really held, and the identity stays exact. A
+perpetual's coins are not held, so there such a fee is only worth money. Money is quote on
+spot, the settle asset on a perpetual; funding is booked apart (``funding``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import msgspec
 
 from obiterm.core.events import Filled
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import MarketKind, Side
+from obiterm.core.values import Side
 
 _EXACT = Context(prec=60)
 _COST_STEP = Decimal(1).scaleb(-18)
@@ -85,13 +87,16 @@ class _Trip:
 class Position:
     """One owner's position on one instrument.
 
-    ``lots`` counts fills since it last left flat; ``sellable_lots`` is what can be sold of
-    it, net of fees taken in coin. After a reducing fill, a rest that no order can close is
-    dust: below one lot, and on spot also below the minimum notional at that fill's price.
-    The position is closed then: ``is_flat``, ``lots`` 0. Dust stays in ``quantity`` and in
-    the P&L, and is sold with the next round trip (T21).
+    ``lots`` counts fills since it last left flat; ``closable_lots`` is what an order can
+    take off it: on spot net of fees taken in coin, on a perpetual as far as the venue holds
+    it too. After a reducing fill, a rest that no order can close is dust: below the least
+    order, and on spot also below the minimum notional at that fill's price (venues take
+    smaller reducing orders on perpetuals). The position is closed then: ``is_flat``, ``lots``
+    0. Dust stays in ``quantity`` and in the P&L, and is sold with the next round trip (T21).
 
     Attributes:
+        venue_limit: most lots that the venue holds in this direction, on perpetuals while it
+            holds less than we believe; ``None`` else.
         quantity: signed base held, exact, dust included.
         realised_quote: realised P&L before fees.
         fees_quote: fees in quote; those in coin at their fill's price.
@@ -103,6 +108,7 @@ class Position:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self.venue_limit: int | None = None
         self.quantity = _ZERO
         self.realised_quote = _ZERO
         self.fees_quote = _ZERO
@@ -135,6 +141,25 @@ class Position:
         return self.instrument.lots_down(self.quantity)
 
     @property
+    def closable_lots(self) -> int:
+        """Lots that an order can close, whatever the side; 0 when flat."""
+        if not self.instrument.is_perpetual:
+            return self.sellable_lots
+        held = abs(self.lots)
+        return held if self.venue_limit is None else min(held, self.venue_limit)
+
+    @property
+    def closable_signed(self) -> int:
+        """The same, negative for a short."""
+        return self.closable_lots if self.lots >= 0 else -self.closable_lots
+
+    @property
+    def whole_lots(self) -> int:
+        """Signed lots that the venue must hold for it: dust included, parts of a lot not."""
+        lots = self.instrument.lots_down(abs(self.quantity))
+        return lots if self.quantity > 0 else -lots
+
+    @property
     def average_price(self) -> Decimal:
         """Average price of what is held; 0 when flat."""
         return self._average if self._trip else _ZERO
@@ -156,6 +181,8 @@ class Position:
 
     def unrealised(self, mark_ticks: int) -> Decimal:
         """Return the P&L of what is held, dust included, if it were closed at ``mark_ticks``."""
+        if not self.quantity:
+            return _ZERO
         with localcontext(_EXACT):
             return self.instrument.tick_size * mark_ticks * self.quantity - self._cost
 
@@ -170,6 +197,23 @@ class Position:
             self._book(fill)
         self._average = self._cost / self.quantity if self.quantity else _ZERO
         return True
+
+    def write_off(self, lots: int, price: Decimal, at_ns: int) -> None:
+        """Close ``lots`` that the venue no longer holds, at ``price``, without a fill.
+
+        Liquidations and closes by others end a position so. Raises ``ValueError`` when fewer
+        lots are held.
+        """
+        trip = self._trip
+        if trip is None or not 0 < lots <= abs(trip.lots):
+            raise ValueError(f"cannot write off {lots} of {self.lots} lots")
+        ticks = max(1, self.instrument.ticks_down(price))
+        with localcontext(_EXACT):
+            self._trade(self.instrument.quantity(lots) * -trip.side.sign, price)
+            trip.close(lots, ticks)
+            if not trip.lots or self._is_dust(price):
+                self._end(trip, at_ns)
+        self._average = self._cost / self.quantity if self.quantity else _ZERO
 
     def adopt(self, lots: int, average_ticks: int, at_ns: int) -> None:
         """Begin with an inherited position, e.g. after a restart (T32 T46).
@@ -209,10 +253,13 @@ class Position:
         """Close the trip or a part of it; what the fill has beyond that opens the other way."""
         trip.close(closing, fill.price_ticks)
         if not trip.lots or self._is_dust(price):
-            self._last_trip, self._trip = trip, None
-            self.trips.append(self._result(trip, fill.received_ns))
+            self._end(trip, fill.received_ns)
         if closing < fill.lots:
             self._open(fill.side, fill.lots - closing, fill.price_ticks, fill.received_ns)
+
+    def _end(self, trip: _Trip, at_ns: int) -> None:
+        self._last_trip, self._trip = trip, None
+        self.trips.append(self._result(trip, at_ns))
 
     def _amend(self, lots: int, fill: Filled) -> None:
         """Give dust that was sold after all to the trip that it came from."""
@@ -251,12 +298,13 @@ class Position:
     def _charge(self, fill: Filled, price: Decimal) -> None:
         if not fill.fee:
             return
-        if fill.fee_asset == self.instrument.quote:
+        if fill.fee_asset == self.instrument.money:
             self.fees_quote += fill.fee
         elif fill.fee_asset == self.instrument.base:
             self.fee_base += fill.fee
             self.fees_quote += fill.fee * price
-            self._trade(-fill.fee, price)
+            if not self.instrument.is_perpetual:
+                self._trade(-fill.fee, price)
         else:
             known = self.fees_other.get(fill.fee_asset, _ZERO)
             self.fees_other[fill.fee_asset] = known + fill.fee
@@ -270,11 +318,9 @@ class Position:
 
     def _is_dust(self, price: Decimal) -> bool:
         held = abs(self.quantity)
-        if held < self.instrument.lot_size:
+        if held < self.instrument.lot_size * self.instrument.min_lots:
             return True
-        return (
-            self.instrument.kind is MarketKind.SPOT and held * price < self.instrument.min_notional
-        )
+        return not self.instrument.is_perpetual and held * price < self.instrument.min_notional
 
     def _result(self, trip: _Trip, closed_ns: int) -> RoundTrip:
         return trip.result(self.instrument, self.realised_quote, self.fees_quote, closed_ns)

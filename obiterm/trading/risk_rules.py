@@ -12,7 +12,6 @@ from obiterm.core.limits import RiskLimits
 from obiterm.core.orders import OrderIntent
 from obiterm.core.values import (
     NS_PER_MS,
-    MarketKind,
     OrderKind,
     OrderRole,
     Side,
@@ -56,10 +55,17 @@ class Case:
         self.closing = self.reducing and (intent.role in _CLOSES or intent.reduce_only)
 
     def closable_lots(self) -> int:
-        """Return how much this side can take off what is held."""
+        """Return how much this side can take off what is held, whatever else fills before.
+
+        A venue cuts what is reduce-only; anything else on a perpetual would open the other
+        way once the orders before it have closed the position, so they are taken off.
+        """
         context, intent = self.context, self.intent
-        if context.instrument.kind is not MarketKind.SPOT:
-            return max(0, -context.position_lots * intent.side.sign)
+        if context.instrument.is_perpetual:
+            held = max(0, -context.position_lots * intent.side.sign)
+            if intent.reduce_only or not held:
+                return held
+            return held - sum(order.lots_left for order in self.own_orders(intent.side))
         if intent.side is Side.BUY:
             return 0
         if intent.role is OrderRole.MANUAL:
@@ -74,7 +80,12 @@ class Case:
 
     def money(self, value: Decimal) -> str:
         """Write an amount of quote."""
-        return f"{value:.2f} {self.context.instrument.quote}"
+        return f"{value:.2f} {self.context.instrument.money}"
+
+    def size(self, lots: int) -> str:
+        """Write a size in base."""
+        instrument = self.context.instrument
+        return f"{instrument.quantity(lots).normalize():f} {instrument.base}"
 
 
 def _price(intent: OrderIntent, context: RiskContext) -> int:
@@ -92,18 +103,15 @@ def refusal(case: Case) -> Refusal | None:
         found = rule(case)
         if found is not None:
             return found
-    if case.closing:
+    by_hand = case.intent.role is OrderRole.MANUAL
+    if case.closing and not by_hand:
         return None
-    rules = _BY_HAND_REDUCING if _is_reduced_by_hand(case) else _OPENING
+    rules = _BY_HAND_REDUCING if case.reducing and by_hand else _OPENING
     for rule in rules:
         found = rule(case)
         if found is not None:
             return found
     return None
-
-
-def _is_reduced_by_hand(case: Case) -> bool:
-    return case.reducing and case.intent.role is OrderRole.MANUAL
 
 
 # -- for every order --------------------------------------------------------------------
@@ -125,14 +133,13 @@ def _oversell(case: Case) -> Refusal | None:
     if case.reducing:
         return None
     must_reduce = intent.role in _CLOSES or intent.reduce_only
-    sells_coins = instrument.kind is MarketKind.SPOT and intent.side is Side.SELL
+    sells_coins = not instrument.is_perpetual and intent.side is Side.SELL
     if not must_reduce and not sells_coins:
         return None
-    there = instrument.quantity(max(0, case.closable_lots())).normalize()
-    wanted = instrument.quantity(intent.lots).normalize()
+    there = case.size(max(0, case.closable_lots()))
     return "oversell", (
-        f"{intent.side.value} {wanted:f} would close more than the {there:f} "
-        f"{instrument.base} that are there"
+        f"{intent.side.value} {case.size(intent.lots)} would close more than the {there} "
+        "that are there"
     )
 
 
@@ -140,28 +147,21 @@ def _filters(case: Case) -> Refusal | None:
     intent, instrument = case.intent, case.context.instrument
     small = "dust" if case.reducing else "min_order"
     if intent.lots < instrument.min_lots:
-        least = instrument.quantity(instrument.min_lots).normalize()
-        return small, f"least {least:f} {instrument.base}: {_size(case)}"
+        return small, f"least {case.size(instrument.min_lots)}: {case.size(intent.lots)}"
     most = instrument.max_lots
     if intent.kind is not OrderKind.LIMIT:
         most = min(most, instrument.market_max_lots)
     if intent.lots > most:
-        largest = instrument.quantity(most).normalize()
-        return "max_order", f"the venue takes at most {largest:f} {instrument.base}: {_size(case)}"
+        return "max_order", f"the venue takes at most {case.size(most)}: {case.size(intent.lots)}"
     if case.price_ticks and not (
         instrument.min_price_ticks <= case.price_ticks <= instrument.max_price_ticks
     ):
         price = instrument.price(case.price_ticks)
         return "price_filter", f"the venue takes no price of {price:f}"
-    free_of_minimum = instrument.kind is not MarketKind.SPOT and case.closing
+    free_of_minimum = instrument.is_perpetual and case.closing
     if case.price_ticks and case.notional < instrument.min_notional and not free_of_minimum:
         return small, f"least {case.money(instrument.min_notional)}: {case.money(case.notional)}"
     return None
-
-
-def _size(case: Case) -> str:
-    instrument = case.context.instrument
-    return f"{instrument.quantity(case.intent.lots).normalize():f} {instrument.base}"
 
 
 def _state(case: Case) -> Refusal | None:
@@ -223,10 +223,18 @@ def _order_size(case: Case) -> Refusal | None:
 
 
 def _position_size(case: Case) -> Refusal | None:
+    """Refuse what could grow the position too far when all that is open fills.
+
+    What is held the other way does not count: its stop may fill before.
+    """
     if case.reducing:
         return None
     context, intent = case.context, case.intent
-    entries = [o for o in case.own_orders(intent.side) if o.role not in _CLOSES]
+    entries = [
+        order
+        for order in case.own_orders(intent.side)
+        if order.role not in _CLOSES and not order.reduce_only
+    ]
     sign = intent.side.sign
     lots = max(0, context.net_lots * sign) + sum(o.lots_left for o in entries) + intent.lots
     limit = case.limits.max_position_notional
@@ -238,6 +246,28 @@ def _position_size(case: Case) -> Refusal | None:
     )
 
 
+def _one_way(case: Case) -> Refusal | None:
+    """Refuse to hold against others on the same account: the venue keeps one net position.
+
+    Each side would take the other for closed (T12). By hand a position may be turned.
+    """
+    context, intent = case.context, case.intent
+    if case.reducing or not context.instrument.is_perpetual:
+        return None
+    if context.hedged:
+        return "one_way", "the venue keeps long and short apart (hedge mode): set one-way mode"
+    if intent.role is OrderRole.MANUAL:
+        return None
+    sign = intent.side.sign
+    if context.others_lots * sign < 0:
+        held = case.size(context.others_lots)
+        return "one_way", f"{held} are held by others here: not {intent.side.value} against them"
+    for order in case.own_orders(intent.side.opposite):
+        if order.owner not in (intent.owner, *_HUMAN_OWNERS) and order.role not in _CLOSES:
+            return "one_way", f"{order.owner} has a {order.side.value} open: not against it"
+    return None
+
+
 def _exposure(case: Case) -> Refusal | None:
     limit = case.limits.max_exposure_notional
     total = case.context.exposure_quote + case.notional
@@ -246,11 +276,32 @@ def _exposure(case: Case) -> Refusal | None:
     return "max_exposure_notional", f"exposure at most {case.money(limit)}: {case.money(total)}"
 
 
-def _funds(case: Case) -> Refusal | None:
-    available = case.context.available_quote
-    if case.reducing or case.notional <= available:
+def _leverage(case: Case) -> Refusal | None:
+    """Refuse perpetuals worth more than so many times what the account has (Q21)."""
+    context, limit = case.context, case.limits.max_leverage
+    if case.reducing or not context.instrument.is_perpetual:
         return None
-    return "available", f"{case.money(available)} free: order of {case.money(case.notional)}"
+    total, most = context.margined_quote + case.notional, context.equity_quote * limit
+    if total <= most:
+        return None
+    return "max_leverage", (
+        f"perpetuals at most {limit.normalize():f} x the {case.money(context.equity_quote)} held: "
+        f"{case.money(total)}"
+    )
+
+
+def _funds(case: Case) -> Refusal | None:
+    """Refuse what the free money does not pay: on perpetuals the margin of what is opened."""
+    if case.reducing:
+        return None
+    available, needed = case.context.available_quote, case.notional
+    if case.context.instrument.is_perpetual:
+        lots = case.intent.lots
+        opened = lots - max(0, min(lots, case.closable_lots()))
+        needed = needed * opened / lots / case.limits.max_leverage
+    if needed <= available:
+        return None
+    return "available", f"{case.money(available)} free: order of {case.money(needed)}"
 
 
 def _open_orders(case: Case) -> Refusal | None:
@@ -327,7 +378,9 @@ _OPENING: tuple[Rule, ...] = (
     _day_loss,
     _order_size,
     _position_size,
+    _one_way,
     _exposure,
+    _leverage,
     _funds,
     _open_orders,
     _rate,

@@ -174,7 +174,7 @@ def test_a_perpetual_short_is_the_mirror_of_a_long() -> None:
     assert tags(desk.see(-0.4)) == []
     entry = wish(desk.see(-0.402), "entry")
     assert (entry.side, entry.price_ticks) == (Side.SELL, ASK)
-    desk.hold(-FULL, average=100_000, kept=0)
+    desk.hold(-FULL, average=100_000, kept=FULL)
     stop = wish(desk.see(-0.402), "stop")
     assert (stop.side, stop.trigger_ticks, stop.reduce_only) == (Side.BUY, 100_500, True)
     assert stop.lots == FULL

@@ -110,7 +110,7 @@ class KernelAgainstVenue(RuleBasedStateMachine):
                 for order in self.kernel.desk.live(BTC, owner)
                 if order.intent.side is Side.SELL
             )
-            held = self.kernel.gate.sellable_lots(BTC)
+            held = self.kernel.gate.exposure_lots(BTC)
             assert offered <= held, f"{offered} lots offered, {held} held"
         if owner != "one":
             return

@@ -101,6 +101,7 @@ def context(**changes: Any) -> RiskContext:
         "sellable_lots": 0,
         "day_pnl_quote": D(0),
         "clock_offset_ns": 0,
+        "equity_quote": D(10_000),
     }
     return RiskContext(**(known | changes))
 

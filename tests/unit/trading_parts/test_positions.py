@@ -63,6 +63,8 @@ class Book:
         self.cash -= lots * LOT * side.sign * ticks * TICK
         if asset == "USDT":
             self.cash -= D(fee)
+        elif asset == "BTC" and self.position.instrument.is_perpetual:
+            self.cash -= D(fee) * ticks * TICK  # a perpetual's coins are not held
         elif asset == "BTC":
             self.coins -= D(fee)
 
