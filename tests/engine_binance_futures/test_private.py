@@ -17,6 +17,7 @@ from obiterm.core.events import (
 )
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import OrderKind, OrderRole, OrderState, Side
+from obiterm.engine.binance_futures import rest as rest_module
 from obiterm.engine.gateway import NO_TRADE
 from obiterm.exchange.serve import ExchangeServer
 from tests.clients.support import until
@@ -152,6 +153,45 @@ async def test_t11_a_position_that_is_gone_is_told_as_flat(trader: Trader) -> No
     await trader.event(PositionReported, symbol=BTC, lots=20)
     with pytest.raises(Refused, match="ReduceOnly"):
         await trader.gateway.close_market(BTC, Side.BUY, 20, trader.order(ticks=1).intent.client_id)
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_a_close_that_a_thin_book_refuses_goes_to_the_price_band(
+    trader: Trader, side: Side
+) -> None:
+    trader.send(trader.order(side, OrderKind.MARKET, lots=20))
+    await trader.event(PositionReported, symbol=BTC, lots=20 * side.sign)
+    await trader.rest.fault("status", match="order.place", status=400, code=-4131, msg="thin")
+    close = trader.order(ticks=1).intent.client_id
+    assert await trader.gateway.close_market(BTC, side.opposite, 20, close) == 20
+    assert trader.of(OrderReported, client_id=close)[-1].kind is OrderKind.LIMIT
+    assert await trader.gateway.positions() == []
+
+
+async def test_a_liquidation_is_told_and_the_position_is_the_venues(trader: Trader) -> None:
+    mine = trader.send(trader.order(kind=OrderKind.MARKET, lots=5_000))
+    await trader.until(lambda: sum(f.lots for f in trader.of(Filled, client_id=mine)) == 5_000)
+    await trader.rest.control("mark_price", symbol="BTCUSDT", price="30000")
+    await trader.event(PositionReported, symbol=BTC, lots=0)
+    await trader.until(
+        lambda: any("closes by itself" in e.text for e in trader.of(FeedChanged, up=True))
+    )
+    assert all(fill.client_id != mine for fill in trader.of(Filled, side=Side.SELL))
+
+
+async def test_a_market_that_was_not_traded_for_weeks_is_searched_back(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = trader.gateway.rest
+    assert await rest.last_trade_id(BTC) is None
+    mine = trader.send(trader.order(kind=OrderKind.MARKET, lots=20))
+    await trader.until(lambda: sum(f.lots for f in trader.of(Filled, client_id=mine)) == 20)
+    newest = max(fill.trade_id for fill in trader.of(Filled, client_id=mine))
+    monkeypatch.setattr(rest_module, "_SPAN_MS", 100)  # a week of 0.1 s
+    monkeypatch.setattr(rest_module, "_KEPT_MS", 60_000)
+    traded_ms = rest.venue_ms()
+    await trader.until(lambda: rest.venue_ms() > traded_ms + 300)
+    assert await rest.last_trade_id(BTC) == newest
 
 
 async def test_an_exchange_that_comes_back_without_memory_is_traded_on_again() -> None:

@@ -7,11 +7,20 @@ import contextlib
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError, ObitermError, Refused
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
 from obiterm.core.orders import ApprovedOrder, LiveOrder
-from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
+from obiterm.core.values import (
+    ClientOrderId,
+    OrderKind,
+    Side,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+)
 from obiterm.engine.binance_futures.order_line import OrderLine
 from obiterm.engine.binance_futures.preparing import Terms, prepare
 from obiterm.engine.binance_futures.rest import FuturesRest
@@ -22,7 +31,8 @@ from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
 from obiterm.engine.shared.closing import panic_close
 from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.http import Written
-from obiterm.venues.binance.futures.errors import REDUCE_ONLY_REFUSED
+from obiterm.trading.risk import approve_panic_close
+from obiterm.venues.binance.futures.errors import OUTSIDE_OF_BAND, REDUCE_ONLY_REFUSED
 from obiterm.venues.binance.limits import ORDERS, WEIGHT
 from obiterm.venues.binance.signing import Credentials
 
@@ -196,7 +206,7 @@ class FuturesGateway:
         """
         order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
         try:
-            report = await self.rest.place_or_raise(order)
+            report = await self._close(order)
         except Refused as refusal:
             if refusal.code != str(REDUCE_ONLY_REFUSED) or await self._tell_flat(symbol):
                 raise
@@ -206,6 +216,23 @@ class FuturesGateway:
             self._told(fill)
         self._told(report)
         return report.filled_lots
+
+    async def _close(self, order: ApprovedOrder) -> OrderReported:
+        """Place a close; one that a thin book refuses goes to the price band (§10.2)."""
+        try:
+            return await self.rest.place_or_raise(order)
+        except Refused as refusal:
+            if refusal.code != str(OUTSIDE_OF_BAND):
+                raise
+        intent = order.intent
+        lowest, highest = await self._source.price_band(intent.symbol)
+        at_band = msgspec.structs.replace(
+            intent,
+            kind=OrderKind.LIMIT,
+            price_ticks=lowest if intent.side is Side.SELL else highest,
+            time_in_force=TimeInForce.IOC,
+        )
+        return await self.rest.place_or_raise(approve_panic_close(at_band, self._clock.wall_ns()))
 
     async def _tell_flat(self, symbol: Symbol) -> bool:
         """Return whether there is a position; tell that there is none."""

@@ -48,6 +48,10 @@ from obiterm.venues.binance.signing import Credentials
 _HTTP_OK = 200
 _TRADES_A_PAGE = 1000
 _PAST_STOPS = 1000
+_DAY_MS = 86_400_000
+_SPAN_MS = 7 * _DAY_MS
+_KEPT_MS = 89 * _DAY_MS
+"""Trades of three months are kept and listed a week at a time (binance.md §9.1)."""
 _FORGOTTEN_NS = 24 * 3600 * NS_PER_S
 """An order of a trade younger than this is there, though a read may lag: 90 days are kept."""
 
@@ -143,25 +147,38 @@ class FuturesRest:
         self._codec.learn_algos(await self.read(request), self._clock.wall_ns())
 
     async def last_trade_id(self, symbol: Symbol) -> int | None:
-        """Return the id of the newest own trade; ``None`` when there is none lately."""
-        request = self.orders.my_trades(symbol, self.venue_ms(), limit=1)
-        fills = self._fills(await self.read(request))
-        return fills[-1].trade_id if fills else None
+        """Return the id of the newest own trade that the venue keeps; ``None`` without any.
+
+        A market that was not traded for a week is searched week by week.
+        """
+        end_ms = self.venue_ms()
+        oldest_ms = end_ms - _KEPT_MS
+        while end_ms > oldest_ms:
+            start_ms = max(oldest_ms, end_ms - _SPAN_MS)
+            request = self.orders.my_trades(symbol, self.venue_ms(), span_ms=(start_ms, end_ms))
+            fills = self._fills(await self.read(request))
+            if len(fills) == _TRADES_A_PAGE:  # there may be more of this week
+                fills += await self._pages(symbol, fills[-1].trade_id)
+            if fills:
+                return fills[-1].trade_id
+            end_ms = start_ms
+        return None
 
     async def fills_since(self, symbol: Symbol, mark: int) -> list[Filled]:
         """Fetch own fills after trade id ``mark``, page by page; unknown orders are asked for."""
+        return await self._with_owners(symbol, await self._pages(symbol, mark))
+
+    async def _pages(self, symbol: Symbol, trade_id: int) -> list[Filled]:
         fills: list[Filled] = []
-        from_id = mark + 1
         while True:
             request = self.orders.my_trades(
-                symbol, self.venue_ms(), from_id=from_id, limit=_TRADES_A_PAGE
+                symbol, self.venue_ms(), from_id=trade_id + 1, limit=_TRADES_A_PAGE
             )
             page = self._fills(await self.read(request))
             fills += page
             if len(page) < _TRADES_A_PAGE:
-                break
-            from_id = page[-1].trade_id + 1
-        return await self._with_owners(symbol, fills)
+                return fills
+            trade_id = page[-1].trade_id
 
     async def fills_of(self, symbol: Symbol, venue_id: VenueOrderId) -> list[Filled]:
         """Fetch the fills of one order of ours."""

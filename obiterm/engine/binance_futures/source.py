@@ -101,6 +101,17 @@ class FuturesSource:
         for symbol, instrument in told.instruments.items():
             self._listed[symbol] = completed(instrument, terms=terms.get(symbol))
 
+    async def price_band(self, symbol: Symbol) -> tuple[int, int]:
+        """Return the lowest sell and the highest buy that are safe around the mark, in ticks.
+
+        A tenth inside of the venue's own band, because the mark moves meanwhile.
+        """
+        codec = RestCodec({symbol: self._listed[symbol]}, ConditionalOrders())
+        body = await self.read(self._requests.premium_index(symbol))
+        mark_ticks = codec.premium(body, self._clock.wall_ns()).mark_ticks
+        lowest, highest = self.markets[symbol].price_band(mark_ticks)
+        return lowest + (mark_ticks - lowest) // 10, highest - (highest - mark_ticks) // 10
+
     # -- streams -------------------------------------------------------------------------------
 
     def watch(self, symbols: Iterable[Symbol]) -> None:

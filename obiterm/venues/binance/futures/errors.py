@@ -34,6 +34,8 @@ MODE_CODES = frozenset({-4061, -4062})
 ALREADY_SO = frozenset({-4046, -4059, -4171})
 """Margin type, position mode or asset mode is what was asked for: a success."""
 USE_ALGO = -4120
+OUTSIDE_OF_BAND = -4131
+"""A market order would leave the price band around the mark."""
 POST_ONLY_REFUSED = -5022
 WRONG_SIZE = frozenset({-4003, -4004, -4005, -4164})
 """Quantity or value is outside of what the market takes."""

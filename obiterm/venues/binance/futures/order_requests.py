@@ -191,17 +191,21 @@ class OrderRequests:
         *,
         from_id: int | None = None,
         venue_id: VenueOrderId | None = None,
+        span_ms: tuple[int, int] | None = None,
         limit: int = 1000,
     ) -> FuturesRequest:
-        """List our trades on a symbol: the newest, or from a trade id, or of one order.
+        """List our trades on a symbol: the newest, from a trade id, of one order, of a span.
 
-        The venue keeps three months.
+        The venue keeps three months. Without an id or a span it looks back 7 days only, and
+        a span (Unix ms) is no longer than that (§9.1).
         """
         fields = {"symbol": name_of(symbol)}
         if venue_id is not None:
             fields["orderId"] = venue_id
         if from_id is not None:
             fields["fromId"] = str(from_id)
+        if span_ms is not None:
+            fields["startTime"], fields["endTime"] = str(span_ms[0]), str(span_ms[1])
         fields["limit"] = str(limit)
         return self._signer.signed("GET", "/fapi/v1/userTrades", fields, now_ms, 5)
 
