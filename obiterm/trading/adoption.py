@@ -30,7 +30,7 @@ class Adopter:
 
     def from_list(self, live: LiveOrder) -> TrackedOrder | None:
         """Return an order of the venue's open list; ``None`` when it is foreign."""
-        return self._made(live, live.price_ticks, live.trigger_ticks)
+        return self._made(live, live.price_ticks, live.trigger_ticks, live.reduce_only)
 
     def from_fill(self, fill: Filled) -> TrackedOrder | None:
         """Return a stand-in for an order of which only a fill is known.
@@ -57,7 +57,11 @@ class Adopter:
         return order
 
     def _made(
-        self, told: OrderReported | LiveOrder, price_ticks: int, trigger_ticks: int
+        self,
+        told: OrderReported | LiveOrder,
+        price_ticks: int,
+        trigger_ticks: int,
+        reduce_only: bool = False,
     ) -> TrackedOrder | None:
         parts = read_client_id(told.client_id)
         if parts is None:
@@ -74,6 +78,7 @@ class Adopter:
                 tag=parts.tag,
                 price_ticks=price_ticks,
                 trigger_ticks=trigger_ticks,
+                reduce_only=reduce_only,
             )
         )
 

@@ -56,7 +56,11 @@ class HandOrders:
         self._number = 0
 
     def send(self, terms: Terms, now_ns: int, *, closing: bool = False) -> Sent:
-        """Send an order, or tell why not. ``closing`` makes it reduce-only."""
+        """Send an order, or tell why not.
+
+        ``closing`` makes it reduce-only; on a perpetual so is any order that only shrinks the
+        position: whatever closes it before, the order never opens the other way.
+        """
         self._number += 1
         role = OrderRole.EXIT if closing else OrderRole.MANUAL
         tag = CLOSE_TAG if closing else f"m{self._number}"
@@ -71,7 +75,7 @@ class HandOrders:
             tag=tag,
             price_ticks=terms.price_ticks,
             post_only=terms.post_only,
-            reduce_only=closing,
+            reduce_only=closing or self._shrinks(terms),
         )
         outcome = self._gate.check(intent, now_ns)
         if isinstance(outcome, RefusedOrder):
@@ -83,6 +87,11 @@ class HandOrders:
         note = _note(Verb.SEND, terms, text, now_ns)
         told = f"sent {terms.side.value} {text}"
         return Sent([Send(order=outcome), note], True, told, intent.client_id)
+
+    def _shrinks(self, terms: Terms) -> bool:
+        if not self._gate.setup.instruments[terms.symbol].is_perpetual:
+            return False
+        return terms.lots <= -self._gate.exposure_lots(terms.symbol) * terms.side.sign
 
 
 def _note(verb: Verb, terms: Terms, text: str, now_ns: int) -> Note:

@@ -23,6 +23,7 @@ from obiterm.trading.setup import StrategySetup
 _ALARM_AFTER_NS = 2 * NS_PER_S
 """A position without a stop at the venue for this long is told (T24)."""
 _PROTECTION = frozenset({OrderRole.STOP, OrderRole.TAKE_PROFIT})
+_CLOSES = _PROTECTION | {OrderRole.EXIT}
 
 
 class Runner:
@@ -190,7 +191,7 @@ class Runner:
             price_ticks=wish.price_ticks,
             trigger_ticks=wish.trigger_ticks,
             post_only=wish.post_only,
-            reduce_only=wish.reduce_only,
+            reduce_only=wish.reduce_only or self._must_reduce(wish),
             time_in_force=wish.time_in_force,
         )
         outcome = gate.check(intent, now_ns)
@@ -209,6 +210,10 @@ class Runner:
                 owner=self.name,
             ),
         ]
+
+    def _must_reduce(self, wish: Wish) -> bool:
+        """Return whether the venue has to cut an order to the position: it never opens one."""
+        return self.instrument.is_perpetual and wish.role in _CLOSES
 
     def _refused_by_gate(self, wish: Wish, outcome: RefusedOrder, now_ns: int) -> list[Effect]:
         self.reason = f"{outcome.limit}: {outcome.reason}"
