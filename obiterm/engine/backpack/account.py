@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
@@ -20,7 +21,7 @@ from obiterm.engine.feed import SharedFeed
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.backpack.client_ids import ClientIds
-from obiterm.venues.backpack.errors import LIQUIDATING, NOT_RESTING, hint
+from obiterm.venues.backpack.errors import LIQUIDATING, hint
 from obiterm.venues.backpack.holdings import (
     AccountState,
     Balances,
@@ -69,7 +70,7 @@ class BackpackAccount:
         self.ids = ClientIds()
         self.instruments: dict[Symbol, Instrument] = {}
         self.codec = RestCodec({}, self.ids)
-        self.calls = Caller(HttpPool(source.urls.rest), budget, source.venue_ns, source.firewall)
+        self.calls = Caller(HttpPool(source.urls.rest), budget, clock.wall_ns, source.firewall)
         self.requests = AccountRequests(credentials)
         self.orders = OrderRequests(credentials, self.ids)
         self.lent: dict[str, Decimal] = {}
@@ -105,6 +106,7 @@ class BackpackAccount:
             raise AccountStopped(
                 "", "Backpack has no test environment", hint="use the simulated exchange"
             )
+        self.calls.stopped = None
         await self._check_clock()
         wanted = list(symbols)
         why = maintenance((await self._source.calls.get(self._public.status())).body)
@@ -124,15 +126,16 @@ class BackpackAccount:
             self.calls.clock_suspect = False
 
     async def _check_right(self, wanted: list[Symbol]) -> None:
-        """Find out whether the key may trade: nothing tells it before the first order."""
+        """Find out whether the key may trade: nothing tells it before the first order.
+
+        That there is no such order is the good answer; any refusal but one of key or
+        permission says nothing about the key.
+        """
         if not wanted:
             return
         reply = await self.calls.ask(self.orders.probe(wanted[0], self.venue_ms()))
-        try:
+        with contextlib.suppress(Refused):
             check(reply.status, reply.headers, reply.body)
-        except Refused as refusal:
-            if refusal.code != NOT_RESTING:
-                raise
 
     def _take_state(self, state: AccountState, listed: dict[Symbol, Instrument]) -> None:
         self.redeems = state.auto_lend

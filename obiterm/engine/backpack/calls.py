@@ -21,7 +21,7 @@ class Firewall:
     """What the firewall in front of the venue says to our address; shared by all accounts.
 
     Attributes:
-        until_ns: venue time until which nothing but cancels and exits is sent.
+        until_ns: our time until which nothing but cancels and exits is sent.
     """
 
     def __init__(self) -> None:
@@ -30,6 +30,8 @@ class Firewall:
 
 class Caller:
     """Sends requests of one account, or of nobody in particular.
+
+    Limits are counted by our own steady clock: a step of the venue's must not stop them.
 
     Attributes:
         budget: what may still be sent.
@@ -41,7 +43,7 @@ class Caller:
         self,
         pool: HttpPool,
         budget: Budget,
-        venue_ns: Callable[[], int],
+        now_ns: Callable[[], int],
         firewall: Firewall | None = None,
     ) -> None:
         self.budget = budget
@@ -49,11 +51,11 @@ class Caller:
         self.stopped: AccountStopped | None = None
         self.clock_suspect = False
         self._pool = pool
-        self._venue_ns = venue_ns
+        self._now_ns = now_ns
 
     def wait_ns(self, *, is_history: bool = False, urgent: bool = False) -> int:
         """Return 0 to send now, else how long the limits ask to wait."""
-        now_ns = self._venue_ns()
+        now_ns = self._now_ns()
         wait_ns = self.budget.may_send(is_history, urgent, now_ns)
         return wait_ns if urgent else max(wait_ns, self.firewall.until_ns - now_ns)
 
@@ -85,11 +87,11 @@ class Caller:
 
     def sent(self, request: HttpRequest) -> None:
         """Count a request that is on its way."""
-        self.budget.sent(request.is_history, self._venue_ns())
+        self.budget.sent(request.is_history, self._now_ns())
 
     def answered(self, request: HttpRequest, reply: HttpReply) -> None:
         """Learn from a reply what holds for every other request too."""
-        now_ns = self._venue_ns()
+        now_ns = self._now_ns()
         self.budget.take_answer(reply.status, reply.headers, request.is_history, now_ns)
         try:
             check(reply.status, reply.headers, reply.body)
@@ -105,7 +107,7 @@ class Caller:
 
     def used_share(self) -> float:
         """Return the used part of the fullest limit, 0 to 1."""
-        now_ns = self._venue_ns()
+        now_ns = self._now_ns()
         return max(self.budget.used_share(kind, now_ns) for kind in (REQUESTS, HISTORY))
 
     def close(self) -> None:

@@ -38,6 +38,12 @@ class FillReader:
         self._read_ms: dict[Symbol, int] = {}
         self._floor: dict[Symbol, int] = {}
 
+    def begin(self) -> None:
+        """Begin a run that has seen nothing yet."""
+        self._round = None
+        self._read_ms.clear()
+        self._floor.clear()
+
     def begin_round(self) -> None:
         """Use no page that was read before now: the open orders were just asked for."""
         self._round = None
@@ -100,11 +106,11 @@ class FillReader:
         symbol: Symbol | None,
         *,
         from_ms: int | None = None,
-        limit: int = _PAGE,
+        limit: int = 0,
         offset: int = 0,
     ) -> tuple[list[Filled], bool]:
         """Return fills, newest first, and whether there are none before them."""
-        account = self._account
+        account, limit = self._account, limit or _PAGE
         request = account.requests.fills(
             symbol, account.venue_ms(), from_ms=from_ms, limit=limit, offset=offset
         )

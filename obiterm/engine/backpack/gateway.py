@@ -95,6 +95,7 @@ class BackpackGateway:
         await account.open(symbols)
         balances = self._balances = await account.balances()
         positions = await account.positions()
+        self._fills.begin()
         marks = await self._fills.newest()
         self._user = UserSession(self._credentials, account.instruments, account.ids)
         self._funding.begin(account.instruments.values())

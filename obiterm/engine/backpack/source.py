@@ -56,7 +56,7 @@ class BackpackSource:
         self.offset_ns = 0
         self.measured_ns = 0
         self.firewall = Firewall()
-        self.calls = Caller(HttpPool(urls.rest), Budget(), self.venue_ns, self.firewall)
+        self.calls = Caller(HttpPool(urls.rest), Budget(), clock.wall_ns, self.firewall)
         self._clock = clock
         self._requests = MarketRequests()
         self._listing: Listing | None = None
