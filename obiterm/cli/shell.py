@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -12,9 +13,9 @@ import msgspec
 
 from obiterm.cli.who import client_name
 from obiterm.config.paths import Paths
-from obiterm.core.commands import EmergencyExit, Kill
+from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit, Kill
 from obiterm.core.errors import HostGone, UsageError
-from obiterm.link.messages import AskStatus, Done, Request, Status
+from obiterm.link.messages import AccountStatus, AskStatus, Done, PanicAccount, Request, Status
 from obiterm.link.panic import PanicLine
 
 _ANSWER_LIMIT_S = 1.0
@@ -94,15 +95,16 @@ def _panic(line: PanicLine, options: argparse.Namespace) -> int:
         if answer.text.startswith("no account"):
             raise UsageError(answer.text)
         raise HostGone(f"the {word} met a fault: {answer.text}", hint="look at `obiterm status`")
-    status: Status | None = None
+    found: list[PanicAccount] = []
+    scope = _Scope(word, options.account, began)
     while time.monotonic() - began < _REPORT_LIMIT_S:
-        status = _look(line, word)
-        if status.panic is not None and all(one.done for one in status.panic.accounts):
-            return _report(status, began, done=True, as_json=options.json)
+        found = scope.accounts(_look(line, word))
+        if found and all(one.done for one in found):
+            return scope.report(found, as_json=options.json)
         time.sleep(_LOOK_AGAIN_S)
-    if status is None or status.panic is None:
+    if not found:
         raise HostGone(f"the host took the {word} but reports nothing about it")
-    return _report(status, began, done=False, as_json=options.json)
+    return scope.report(found, as_json=options.json)
 
 
 def _look(line: PanicLine, word: str) -> Status:
@@ -115,24 +117,47 @@ def _look(line: PanicLine, word: str) -> Status:
         ) from None
 
 
-def _report(status: Status, began: float, *, done: bool, as_json: bool) -> int:
-    accounts = status.panic.accounts if status.panic else []
-    if as_json:
-        body = {
-            "done": done,
-            "elapsed_ms": round((time.monotonic() - began) * 1_000, 1),
-            "accounts": [msgspec.to_builtins(one) for one in accounts],
-        }
-        sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
-    else:
-        for one in accounts:
+class _Scope:
+    """What a kill or exit was asked for, and its report."""
+
+    def __init__(self, word: str, account: str, began: float) -> None:
+        self._word = word
+        self._account = account
+        self._began = began
+
+    def accounts(self, status: Status) -> list[PanicAccount]:
+        """Return how far the accounts are that were asked for; others may be halted too."""
+        every = status.panic.accounts if status.panic is not None else []
+        return [one for one in every if self._account in (ALL_ACCOUNTS, one.account)]
+
+    def report(self, found: list[PanicAccount], *, as_json: bool) -> int:
+        """Print what was done; return the exit code."""
+        done = all(one.done for one in found)
+        if as_json:
+            body = {
+                "command": self._word,
+                "scope": self._account,
+                "done": done,
+                "elapsed_ms": round((time.monotonic() - self._began) * 1_000, 1),
+                "accounts": [msgspec.to_builtins(one) for one in found],
+            }
+            sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
+            return 0 if done else 1
+        is_all = self._account == ALL_ACCOUNTS
+        print(f"{self._word} of {'all accounts' if is_all else f'account {self._account} alone'}")
+        for one in found:
             mark = "✔" if one.done else "✘"
             left = "unconfirmed" if one.left_orders < 0 else f"{one.left_orders} orders left"
             print(
                 f"{mark} {one.account}  {one.cancelled} cancelled  {left}  "
                 f"{one.elapsed_ms:.0f} ms  {one.text}".rstrip()
             )
-    return 0 if done else 1
+        return 0 if done else 1
+
+
+def _feed(account: AccountStatus) -> str:
+    age_ms = account.feed_age_ms
+    return "no feed yet" if math.isnan(age_ms) else f"feed {age_ms:.0f} ms"
 
 
 def _show(status: Status, *, as_json: bool) -> int:
@@ -155,9 +180,10 @@ def _show(status: Status, *, as_json: bool) -> int:
     for account in status.accounts:
         print(
             f"  {account.name}  {account.venue} {account.environment.value}  "
-            f"{account.state.value}  {account.open_orders} open orders  "
-            f"feed {account.feed_age_ms:.0f} ms"
+            f"{account.state.value}  {account.open_orders} open orders  {_feed(account)}"
         )
+        if account.trouble:
+            print(f"    ! {account.trouble}")
         for row in account.positions:
             side = "long" if row.side.sign > 0 else "short"
             print(

@@ -21,7 +21,8 @@ from obiterm.journal.log import Journal
 from obiterm.net.backoff import Backoff
 
 _FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 8.0
+"""A venue that comes back is traded again within ten seconds."""
 _STEADY_AFTER_S = 60.0
 """An account that ran this long before it failed starts again with the first wait."""
 _CHECKPOINT_S = 5.0

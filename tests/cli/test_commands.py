@@ -90,9 +90,10 @@ def test_status_tells_people_and_programs(start_host: StartHost) -> None:
     (account,) = told["accounts"]
     assert set(account) == {
         *("name", "venue", "environment", "state"),
-        *("rest", "open_orders", "positions", "feed_age_ms"),
+        *("rest", "open_orders", "positions", "feed_age_ms", "trouble"),
     }
     assert account["rest"] == host.rest
+    assert account["trouble"] == ""
     text = run("status").stdout
     assert f"host {host.process.pid}  profile quiet  ACTIVE" in text
     assert "0 open orders" in text
