@@ -251,7 +251,7 @@ class SelfTradeGuard:
 class _Look:
     """One order against all that the rivals have on its book."""
 
-    __slots__ = ("_best", "_guard", "_intent", "_key", "_seat", "_sign")
+    __slots__ = ("_best_ticks", "_guard", "_intent", "_key", "_seat", "_sign")
 
     def __init__(self, guard: SelfTradeGuard, seat: Seat, intent: OrderIntent) -> None:
         self._guard = guard
@@ -259,7 +259,7 @@ class _Look:
         self._intent = intent
         self._key = (seat.party.name, intent.client_id)
         self._sign = intent.side.sign
-        self._best: Decimal | None = None
+        self._best_ticks = -1
 
     def all(self) -> Iterator[Meeting]:
         """Yield everything that the order would meet."""
@@ -287,25 +287,28 @@ class _Look:
     def _meets(self, rival: Seat, theirs: OrderIntent) -> bool:
         if theirs.kind is OrderKind.MARKET:
             return self._intent.kind is OrderKind.LIMIT  # two that do not rest never meet
-        if theirs.time_in_force in _AT_ONCE and self._intent.kind is OrderKind.MARKET:
+        if self._intent.kind is OrderKind.MARKET and theirs.time_in_force in _AT_ONCE:
             return False
-        return self._crosses(rival.instrument.price(theirs.price_ticks))
+        return self._crosses(rival, theirs.price_ticks)
 
-    def _crosses(self, price: Decimal) -> bool:
-        if self._best is None:
-            ticks = self._intent.price_ticks
-            if self._intent.kind is OrderKind.MARKET:
-                ticks = worst_ticks(self._seat, self._intent)
-            self._best = self._seat.instrument.price(ticks)
-        return (self._best - price) * self._sign >= 0
+    def _crosses(self, rival: Seat, ticks: int) -> bool:
+        """Return whether the order may trade at a price of the rival's."""
+        if self._best_ticks < 0:
+            at_market = self._intent.kind is OrderKind.MARKET
+            own = self._intent.price_ticks
+            self._best_ticks = worst_ticks(self._seat, self._intent) if at_market else own
+        mine, theirs = self._seat.instrument, rival.instrument
+        if mine.tick_size == theirs.tick_size:
+            return (self._best_ticks - ticks) * self._sign >= 0
+        return (mine.price(self._best_ticks) - theirs.price(ticks)) * self._sign >= 0
 
     def _foreign(self, rival: Seat) -> Iterator[Meeting]:
         """Yield limit orders that people or other programs placed on the other account."""
         for order in rival.party.foreign(rival.symbol):
             if order.side is self._intent.side or order.kind is not OrderKind.LIMIT:
                 continue
-            price = rival.instrument.price(order.price_ticks)
-            if self._crosses(price):
+            if self._crosses(rival, order.price_ticks):
+                price = rival.instrument.price(order.price_ticks)
                 yield _found(rival, order.side, f"at {price:f}, placed elsewhere,")
 
     def _coming(self, rival: Seat) -> Iterator[Meeting]:
@@ -316,7 +319,9 @@ class _Look:
         market = self._seat.party.market(self._seat.symbol)
         for order in rival.party.live(rival.symbol):
             stop = order.intent
-            if stop.side is self._intent.side or not is_near(stop, market):
+            if stop.kind is not OrderKind.STOP_MARKET or stop.side is self._intent.side:
+                continue
+            if not is_near(stop, market):
                 continue
             reach = rival.instrument.price(worst_ticks(rival, stop))
             if (self._seat.instrument.price(self._intent.price_ticks) - reach) * self._sign >= 0:
