@@ -10,6 +10,7 @@ from obiterm.core.errors import UsageError
 from obiterm.core.values import ClientOrderId, OrderRole, RunId
 from obiterm.trading.ids import make_client_id, read_client_id
 from obiterm.venues.backpack import ClientIds, is_ours, lost_text, numeric_id
+from obiterm.venues.backpack.client_ids import PROBE
 
 RUNS = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9)
 COUNTER = 2**21
@@ -129,3 +130,8 @@ def test_what_is_not_used_for_longest_is_forgotten_first() -> None:
     assert len(ids) == 3
     assert ids.text(numeric_id(texts[0])) == texts[0]
     assert ids.text(numeric_id(texts[1])).startswith("ob-lost-")
+
+
+def test_the_probe_is_nobodys_order() -> None:
+    assert not is_ours(PROBE)
+    assert 0 <= PROBE < 2**32
