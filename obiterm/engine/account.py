@@ -87,7 +87,7 @@ class AccountEngine:
         clock: Clock,
         on_note: NoteListener,
         on_event: EventListener,
-        guard: SelfTradeGuard | None = None,
+        guard: SelfTradeGuard,
     ) -> None:
         self.name = record.account
         self.record = record
@@ -105,7 +105,7 @@ class AccountEngine:
             record.account,
             self.kernel,
             gateway,
-            guard or SelfTradeGuard(),
+            guard,
             clock,
             handle=self.handle,
             write=self._rows.write,
