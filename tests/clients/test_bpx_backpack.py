@@ -121,3 +121,19 @@ def _change_settings(account: Any) -> None:
 
 async def test_leverage_and_the_largest_order(clients: tuple[Any, Any]) -> None:
     await asyncio.to_thread(_change_settings, clients[0])
+
+
+async def test_its_asynchronous_half(server: ExchangeServer) -> None:
+    account_module = pytest.importorskip("bpx.async_.account", reason="bpx-py is not installed")
+    public_module = pytest.importorskip("bpx.async_.public", reason="bpx-py is not installed")
+    account = account_module.Account(server.api_key, server.api_secret)
+    public = public_module.Public()
+    account.BPX_API_URL = public.BASE_URL = f"{server.rest_url}/"
+    book = await public.get_depth(PERP)
+    price = f"{float(book['bids'][-1][0]) * 0.97:.2f}"
+    placed = await account.execute_order(PERP, "Bid", "Limit", "GTC", quantity="1", price=price)
+    assert placed["status"] == "New"
+    (opened,) = await account.get_open_orders(symbol=PERP)
+    assert opened["id"] == placed["id"]
+    assert [one["id"] for one in await account.cancel_all_orders(PERP)] == [placed["id"]]
+    assert float((await account.get_balances())["USDC"]["available"]) > 0

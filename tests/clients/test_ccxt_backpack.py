@@ -141,6 +141,18 @@ async def test_stops_brackets_and_cancel_all(client: Any) -> None:
     assert await client.fetch_open_orders(SYMBOL) == []
 
 
+async def test_an_order_is_changed_by_a_new_one(client: Any) -> None:
+    """The venue has no amending; ccxt cancels and places anew."""
+    await client.load_markets()
+    bid = (await client.fetch_order_book(SYMBOL))["bids"][0][0]
+    price = round(bid * 0.97, 2)
+    order = await client.create_order(SYMBOL, "limit", "buy", 1, price)
+    edited = await client.edit_order(order["id"], SYMBOL, "limit", "buy", 2, round(price - 0.1, 2))
+    (opened,) = await client.fetch_open_orders(SYMBOL)
+    assert (opened["id"], opened["amount"]) == (edited["id"], 2)
+    assert edited["id"] != order["id"]
+
+
 async def test_batch_of_orders(client: Any) -> None:
     await client.load_markets()
     bid = (await client.fetch_order_book(SYMBOL))["bids"][0][0]
@@ -200,6 +212,9 @@ async def test_pro_watches_an_orders_life_and_its_position(client: Any, rest: Ba
     await rest.call("DELETE", "/api/v1/order", symbol=SPOT, orderId=placed.body["id"])
     async with asyncio.timeout(DEADLINE_S):
         while orders[-1]["status"] != "canceled":
+            orders = await client.watch_orders(SPOT_SYMBOL)
+        await rest.order(SPOT, "Bid", "Market", quantity="1")
+        while orders[-1]["status"] != "closed":
             orders = await client.watch_orders(SPOT_SYMBOL)
     positions = asyncio.create_task(client.watch_positions([SYMBOL]))
     await until(lambda: _private_streams(rest, 2))

@@ -84,6 +84,22 @@ async def test_limit_order_from_placing_to_cancel(client: Any) -> None:
     assert (await client.fetch_order(order["id"], SYMBOL))["status"] == "canceled"
 
 
+async def test_an_order_changes_by_cancelling_and_replacing_it(client: Any) -> None:
+    """Spot has no other way to change a price; ccxt calls it editing."""
+    book = await client.fetch_order_book(SYMBOL)
+    price = round(book["bids"][0][0] * 0.97, 2)
+    order = await client.create_order(SYMBOL, "limit", "buy", 0.01, price)
+    edited = await client.edit_order(order["id"], SYMBOL, "limit", "buy", 0.02, price - 1)
+    assert edited["id"] != order["id"]
+    (opened,) = await client.fetch_open_orders(SYMBOL)
+    assert (opened["id"], opened["amount"], opened["price"]) == (edited["id"], 0.02, price - 1)
+    again = await client.edit_order_ws(edited["id"], SYMBOL, "limit", "buy", 0.03, price - 2)
+    (opened,) = await client.fetch_open_orders(SYMBOL)
+    assert (opened["id"], opened["amount"]) == (again["id"], 0.03)
+    await client.cancel_all_orders_ws(SYMBOL)
+    assert await client.fetch_open_orders(SYMBOL) == []
+
+
 async def test_market_order_fills_and_shows_in_my_trades(client: Any) -> None:
     order = await client.create_order(SYMBOL, "market", "buy", 0.01)
     assert order["status"] == "closed"
@@ -157,11 +173,17 @@ async def test_pro_watches_its_own_orders_and_balance(client: Any, rest: Rest) -
     assert orders[-1]["clientOrderId"] == "watched"
     assert orders[-1]["status"] == "open"
     assert (await asyncio.wait_for(balance, DEADLINE_S))["USDT"]["used"] > 0
+    assert placed.status == 200
+    fills = asyncio.create_task(client.watch_my_trades(SYMBOL))
+    await asyncio.sleep(0)
     await rest.order("BUY", "MARKET", quantity="0.01")
     async with asyncio.timeout(DEADLINE_S):
         while not any(order["status"] == "closed" for order in orders):
             orders = await client.watch_orders(SYMBOL)
-    assert placed.status == 200
+        await client.cancel_all_orders(SYMBOL)
+        while not any(order["status"] == "canceled" for order in orders):
+            orders = await client.watch_orders(SYMBOL)
+        assert {fill["side"] for fill in await fills} == {"buy"}
 
 
 async def _user_streams(rest: Rest) -> int:

@@ -263,6 +263,8 @@ async def test_pro_places_and_cancels_over_the_websocket_api(client: Any) -> Non
     order = await client.create_order_ws(SYMBOL, "limit", "buy", 0.01, price)
     assert order["status"] == "open"
     assert (await client.fetch_order_ws(order["id"], SYMBOL))["id"] == order["id"]
+    edited = await client.edit_order_ws(order["id"], SYMBOL, "limit", "buy", 0.02, price)
+    assert (edited["id"], edited["amount"]) == (order["id"], 0.02)
     assert (await client.cancel_order_ws(order["id"], SYMBOL))["status"] == "canceled"
     await client.create_order_ws(SYMBOL, "market", "buy", 0.01)
     [held] = await client.fetch_positions_ws([SYMBOL])

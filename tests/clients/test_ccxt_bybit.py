@@ -16,6 +16,7 @@ from tests.clients.bybit_support import bybit_options
 from tests.clients.support import DEADLINE_S
 
 SPOT, PERPETUAL = "BTC/USDT", "BTC/USDT:USDT"
+WALLET = frozenset({"position", "wallet"})
 BOTH = pytest.mark.parametrize("symbol", [SPOT, PERPETUAL])
 
 
@@ -197,9 +198,36 @@ async def test_watching_the_life_of_an_order(
         assert (await watching)[-1]["status"] == "closed"
 
 
-def _subscribed(server: ExchangeServer) -> bool:
+async def test_watching_the_position_and_the_wallet(server: ExchangeServer, client: Any) -> None:
+    await client.load_markets()
+    async with asyncio.timeout(DEADLINE_S):
+        # The first answer is what REST lists, of all products; then comes the stream.
+        await client.watch_positions([PERPETUAL])
+        positions = asyncio.create_task(client.watch_positions([PERPETUAL]))
+        wallet = asyncio.create_task(client.watch_balance())
+        while not _subscribed(server, WALLET):  # noqa: ASYNC110 - it waits for another program
+            await asyncio.sleep(0.01)
+        await client.create_order_ws(PERPETUAL, "market", "sell", 0.1)
+        (position,) = await positions
+        assert (position["side"], position["contracts"]) == ("short", 0.1)
+        assert (await wallet)["USDT"]["total"] < 100_000
+
+
+async def test_an_order_changes_over_the_trade_socket(client: Any) -> None:
+    await client.load_markets()
+    async with asyncio.timeout(DEADLINE_S):
+        price = await _below(client, PERPETUAL)
+        order = await client.create_order_ws(PERPETUAL, "limit", "buy", 0.01, price)
+        await client.edit_order_ws(order["id"], PERPETUAL, "limit", "buy", 0.02, price - 1)
+        (opened,) = await client.fetch_open_orders(PERPETUAL)
+        assert (opened["id"], opened["amount"], opened["price"]) == (order["id"], 0.02, price - 1)
+        await client.cancel_order_ws(order["id"], PERPETUAL)
+        assert await client.fetch_open_orders(PERPETUAL) == []
+
+
+def _subscribed(
+    server: ExchangeServer, topics: frozenset[str] = frozenset({"order", "execution"})
+) -> bool:
     """Tell whether the exchange has heard of both subscriptions."""
     assert isinstance(server.exchange, BybitExchange)
-    return any(
-        {"order", "execution"} <= set(one.topics) for one in server.exchange.private.sessions
-    )
+    return any(topics <= set(one.topics) for one in server.exchange.private.sessions)

@@ -10,10 +10,10 @@ import msgspec
 from obiterm.core.values import Side
 from obiterm.exchange.api import Kind, NewOrder, PositionSide, Stp, Tif, TriggerBy
 from obiterm.exchange.bybit import errors
-from obiterm.exchange.bybit.category import Category
+from obiterm.exchange.bybit.category import OTHER_CATEGORIES, Category
 from obiterm.exchange.bybit.errors import ApiError
 from obiterm.exchange.bybit.memo import NO_EXITS, TRIGGERS, Exits, Memo, rises, trigger_kind
-from obiterm.exchange.bybit.numbers import Scale
+from obiterm.exchange.bybit.numbers import Json, Scale
 from obiterm.exchange.bybit.office import ZERO, BackOffice
 from obiterm.exchange.bybit.params import Params
 
@@ -43,6 +43,14 @@ def read_category(params: Params) -> Category:
         return Category(name)
     except ValueError:
         raise errors.bad("params error: category invalid") from None
+
+
+def listed_elsewhere(params: Params) -> Json | None:
+    """Return the empty list of a category that the venue has and this exchange does not trade."""
+    name = params.need("category")
+    if name not in OTHER_CATEGORIES:
+        return None
+    return {"list": [], "nextPageCursor": "", "category": name}
 
 
 def read_market(office: BackOffice, params: Params) -> Scale:

@@ -10,7 +10,7 @@ from obiterm.exchange.bybit.category import Category
 from obiterm.exchange.bybit.errors import ApiError
 from obiterm.exchange.bybit.numbers import Json, amount
 from obiterm.exchange.bybit.office import BackOffice, Call
-from obiterm.exchange.bybit.order_request import read_category, read_market
+from obiterm.exchange.bybit.order_request import listed_elsewhere, read_category, read_market
 from obiterm.exchange.bybit.rows import flat_sides, position_row
 
 
@@ -22,6 +22,9 @@ def _need_linear(call: Call) -> None:
 def position_list(office: BackOffice, call: Call) -> Json:
     """List positions: a symbol's even when flat, a settle coin's only when not."""
     params = call.params
+    elsewhere = listed_elsewhere(params)
+    if elsewhere is not None:
+        return elsewhere
     _need_linear(call)
     name, settle = params.get("symbol"), params.get("settleCoin")
     sides = flat_sides(office, call.account)

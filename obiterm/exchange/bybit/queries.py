@@ -11,7 +11,7 @@ from obiterm.exchange.bybit.category import Category
 from obiterm.exchange.bybit.memo import waits
 from obiterm.exchange.bybit.numbers import Json
 from obiterm.exchange.bybit.office import BackOffice, Call, is_open
-from obiterm.exchange.bybit.order_request import read_category
+from obiterm.exchange.bybit.order_request import listed_elsewhere, read_category
 from obiterm.exchange.bybit.params import Params
 from obiterm.exchange.bybit.rows import fill_row, funding_row, order_row, status_word
 
@@ -56,6 +56,9 @@ def _order_stamp(order: Order) -> Stamp:
 def realtime(office: BackOffice, call: Call) -> Json:
     """List open orders, or the last closed ones; by id open or not."""
     params = call.params
+    elsewhere = listed_elsewhere(params)
+    if elsewhere is not None:
+        return elsewhere
     category = read_category(params)
     if "orderId" in params or "orderLinkId" in params:
         return _single(office, call, category)
@@ -71,6 +74,9 @@ def realtime(office: BackOffice, call: Call) -> Json:
 def history(office: BackOffice, call: Call) -> Json:
     """List orders that ended, newest first."""
     params = call.params
+    elsewhere = listed_elsewhere(params)
+    if elsewhere is not None:
+        return elsewhere
     category = read_category(params)
     if "orderId" in params or "orderLinkId" in params:
         return _single(office, call, category, closed_only=True)
@@ -162,6 +168,9 @@ class _Row:
 def executions(office: BackOffice, call: Call) -> Json:
     """List executions, newest first; funding records are among the perpetual ones."""
     params = call.params
+    elsewhere = listed_elsewhere(params)
+    if elsewhere is not None:
+        return elsewhere
     category = read_category(params)
     since, kind = _window(params), params.get("execType")
     name, base = params.get("symbol"), params.get("baseCoin")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from obiterm.exchange.serve import AccountOptions, ExchangeServer, ServeOptions
 from tests.clients.bybit_support import LINEAR, SYMBOL, BybitRest
 from tests.clients.support import until
@@ -158,3 +160,16 @@ async def test_liquidation_is_told_as_a_bust(rest: BybitRest) -> None:
             told = await public.first(lambda one: one.get("topic") == f"allLiquidation.{SYMBOL}")
             assert told["data"][0]["S"] == "Buy", "a long was liquidated"
         assert (await client.position())["side"] == ""
+
+
+@pytest.mark.parametrize("category", ["inverse", "option"])
+@pytest.mark.parametrize(
+    "path", ["position/list", "order/realtime", "order/history", "execution/list"]
+)
+async def test_products_that_do_not_trade_here_have_empty_lists(
+    rest: BybitRest, category: str, path: str
+) -> None:
+    """Clients ask for the lists of every product at their start."""
+    told = (await rest.get(path, category=category, settleCoin="BTC")).result
+    assert (told["list"], told["category"]) == ([], category)
+    assert (await rest.get(path, category="futures")).code == 10001
