@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from obiterm.core.values import NS_PER_MS, Symbol, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.panic import PanicProgress
-from obiterm.host.rows import age_ms, equity_quote, position_rows
+from obiterm.host.rows import age_ms, differences, equity_quote, position_rows
 from obiterm.host.slots import AccountSlot
 from obiterm.link.messages import (
     AccountPane,
@@ -141,7 +141,8 @@ def account_pane(slot: AccountSlot, venue: str) -> AccountPane:
         )
     gate = engine.kernel.gate
     health = engine.gateway.health()
-    states = set(engine.sockets().values())
+    sockets = engine.sockets()
+    states = set(sockets.values())
     link = "up" if states == {"up"} else "down" if "up" not in states else "partial"
     trips = health.round_trips_ms
     return AccountPane(
@@ -156,12 +157,22 @@ def account_pane(slot: AccountSlot, venue: str) -> AccountPane:
         round_trip_ms=sorted(trips)[len(trips) // 2] if trips else math.nan,
         equity_quote=float(equity_quote(engine)),
         day_pnl_quote=float(gate.day_result_quote),
-        note=slot.trouble,
+        note=slot.trouble or link_note(sockets),
         weight_share=health.weight_share,
         clock_offset_ms=gate.clock_offset_ns / NS_PER_MS,
-        differences=[],
+        differences=differences(engine),
         self_trades_prevented=engine.door.prevented,
     )
+
+
+def link_note(sockets: Mapping[str, str]) -> str:
+    """Say which connections are missing; empty when all are up."""
+    words = [
+        f"{', '.join(names)} {state}"
+        for state in ("down", "stale")
+        if (names := [name for name, one in sockets.items() if one == state])
+    ]
+    return f"connections: {'; '.join(words)}. It reconnects by itself" if words else ""
 
 
 def risk_pane(
@@ -233,6 +244,7 @@ def risk_pane(
         stops_resting=resting,
         stops_needed=needed,
         fees_quote=float(fees),
+        funding_quote=float(sum(engine.kernel.gate.funding.total for engine in engines)),
         journal_rows=journal_rows,
         refusals=sum(engine.kernel.gate.refusals for engine in engines),
         self_trades_prevented=sum(engine.door.prevented for engine in engines),

@@ -8,7 +8,6 @@ from decimal import Decimal
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import (
     NS_PER_MS,
-    MarketKind,
     OrderKind,
     OrderRole,
     OrderState,
@@ -38,13 +37,13 @@ def equity_quote(engine: AccountEngine) -> Decimal:
     counted = set()
     for symbol, instrument in engine.kernel.setup.instruments.items():
         price = instrument.price(engine.kernel.markets[symbol].mark_ticks)
-        for asset, value in ((instrument.quote, Decimal(1)), (instrument.base, price)):
+        for asset, value in ((instrument.money, Decimal(1)), (instrument.base, price)):
             if asset not in counted:
                 counted.add(asset)
                 free, locked = gate.balances.get(asset, (Decimal(0), Decimal(0)))
                 total += (free + locked) * value
     for (_, symbol), position in gate.positions.items():
-        if engine.kernel.setup.instruments[symbol].kind is MarketKind.PERP:
+        if engine.kernel.setup.instruments[symbol].is_perpetual and not position.is_flat:
             total += position.unrealised(engine.kernel.markets[symbol].mark_ticks)
     return total
 
@@ -82,10 +81,14 @@ def _position_row(
     since = runner.unprotected_since_ns if runner else position.opened_ns
     cost = instrument.quantity(abs(position.lots)) * position.average_price
     unrealised = position.unrealised(mark)
-    leverage = math.nan
-    if instrument.kind is MarketKind.PERP and equity > 0:
-        net = abs(engine.kernel.gate.net_lots(symbol))
-        leverage = float(instrument.notional(mark, net)) / equity
+    leverage, liquidation = math.nan, 0
+    if instrument.is_perpetual:
+        told = engine.kernel.gate.venue.report(symbol)
+        if told is not None and told.liquidation_price > 0:
+            liquidation = round(told.liquidation_price / instrument.tick_size)
+        if equity > 0:
+            net = abs(engine.kernel.gate.net_lots(symbol))
+            leverage = float(instrument.notional(mark, net)) / equity
     return PositionRow(
         account=engine.name,
         venue=venue,
@@ -101,9 +104,28 @@ def _position_row(
         owner=owner,
         stop_ticks=stop,
         unprotected_ms=0.0 if stop else age_ms(since, now_ns),
-        liquidation_ticks=0,
+        liquidation_ticks=liquidation,
         leverage=leverage,
     )
+
+
+def differences(engine: AccountEngine) -> list[str]:
+    """Say where the venue holds something else than our own fills make."""
+    kernel, words = engine.kernel, []
+    for symbol, instrument in kernel.setup.instruments.items():
+        if kernel.gate.venue.is_hedged(symbol):
+            words.append(
+                f"{symbol}: the venue keeps long and short apart (hedge mode); "
+                "switch the account to one-way mode"
+            )
+        lots = kernel.gate.venue.foreign.get(symbol, 0)
+        if lots:
+            amount = f"{instrument.quantity(lots).normalize():+f} {instrument.base}"
+            words.append(
+                f"{symbol}: {amount} at the venue are not of our fills and are left alone; "
+                "close them there if nobody else trades this account"
+            )
+    return words
 
 
 def order_rows(engine: AccountEngine, venue: str, now_ns: int) -> list[OrderRow]:

@@ -301,6 +301,8 @@ class RiskPane(msgspec.Struct, frozen=True):
     stops_resting: int
     stops_needed: int
     fees_quote: float
+    funding_quote: float
+    """Funding received; negative was paid."""
     journal_rows: int
     refusals: int
     """Orders that the risk gate refused."""

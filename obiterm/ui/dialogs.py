@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
 
 from obiterm.core.commands import ALL_ACCOUNTS, Rearm
 from obiterm.core.values import Side, TradingState
@@ -66,10 +68,8 @@ class Dialogs:
             self._app.say("no market yet", good=False)
             return
         markets = list(cockpit.instruments)
-        choices = [
-            (market_line(info, cockpit.frame), market)
-            for market, info in cockpit.instruments.items()
-        ]
+        lines = market_lines(list(cockpit.instruments.values()), cockpit.frame)
+        choices = list(zip(lines, markets, strict=True))
         current = markets.index(cockpit.market) if cockpit.market in markets else 0
         modal = PickModal[MarketKey]("MARKET", choices, current)
         self._app.push_screen(modal, _given(self._app.switch.show))
@@ -198,18 +198,31 @@ class Dialogs:
         )
 
 
-def market_line(info: InstrumentInfo, frame: Frame | None) -> str:
-    """Return a market in one line, with what is open there and who trades it."""
+def market_lines(infos: Sequence[InstrumentInfo], frame: Frame | None) -> list[str]:
+    """Return markets in one line each, with what is open there and who trades them."""
+    rows = [
+        (info.symbol, info.kind.value, info.venue, _open_in(info, frame), ", ".join(info.accounts))
+        for info in infos
+    ]
+    widths = [
+        max((cell_len(text) for text in column), default=0) for column in zip(*rows, strict=True)
+    ]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _open_in(info: InstrumentInfo, frame: Frame | None) -> str:
+    if frame is None:
+        return ""
     marks = []
-    for row in frame.positions if frame else []:
+    for row in frame.positions:
         if market_of(row) == market_of(info):
             sign = "▲" if row.side is Side.BUY else "▼"
             marks.append(f"{sign}{scale_of(info).quantity_fit(row.lots, 9)}")
-    orders = sum(market_of(row) == market_of(info) for row in frame.orders) if frame else 0
-    if orders:
-        marks.append(f"◆{orders}")
-    traders, open_here = ", ".join(info.accounts), " ".join(marks)
-    return f"{info.symbol:<16} {info.kind.value:<5} {info.venue:<16} {open_here:<18} {traders}"
+    orders = sum(market_of(row) == market_of(info) for row in frame.orders)
+    return " ".join([*marks, f"◆{orders}"] if orders else marks)
 
 
 def _given(then: Callable[[Any], None]) -> Callable[[Any], None]:

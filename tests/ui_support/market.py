@@ -383,6 +383,7 @@ class MadeUpMarket:
             stops_resting=3,
             stops_needed=3,
             fees_quote=3.12,
+            funding_quote=-0.12,
             journal_rows=5123,
             refusals=0,
             self_trades_prevented=2,

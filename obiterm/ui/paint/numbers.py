@@ -199,8 +199,10 @@ def offset(value_ms: float) -> str:
     """Return a clock's offset with its sign: ``+3ms``, ``-1.2s``."""
     if not math.isfinite(value_ms):
         return UNKNOWN
-    sign = "-" if value_ms < 0 else "+"
     size = abs(value_ms)
+    if size < 0.5:
+        return "0ms"
+    sign = "-" if value_ms < 0 else "+"
     return f"{sign}{size:.0f}ms" if size < 999.5 else f"{sign}{size / 1000:.1f}s"
 
 

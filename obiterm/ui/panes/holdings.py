@@ -177,7 +177,7 @@ class HoldingPainter:
             text_of = scale.price_fit(row.liquidation_ticks, self._room("LIQ"))
             self._put(line, "LIQ", text_of, style(palette.warn, ground))
         if math.isfinite(row.leverage):
-            self._put(line, "LEV", f"{row.leverage:.1f}x"[: self._room("LEV")], text)
+            self._put(line, "LEV", _times(row.leverage)[: self._room("LEV")], text)
         target = self._targets.get((row.account, market_of(row)), 0)
         if target:
             self._put(line, "TP", scale.price_fit(target, self._room("TP")), dim)
@@ -260,6 +260,10 @@ class HoldingPainter:
             return row.role.value, style(palette.warn, ground)
         word = "post-only" if row.post_only else "limit"
         return word, style(palette.accent, ground)
+
+
+def _times(leverage: float) -> str:
+    return f"{leverage:.1f}x" if leverage >= 0.1 else f"{leverage:.2f}x"
 
 
 def _put(line: Line, column: Placed, text: str, look: Style) -> None:

@@ -169,6 +169,8 @@ def _line_rows(
     if side is not None:
         text = text.removeprefix(side.value).lstrip()
         text = f"{side.value:<{_SIDE if cell_len(text) + _SIDE < room else 0}} {text}"
+    if cell_len(text) > room:
+        text = " ".join(text.split())
     lines = wrap(text, room)
     if side is not None and lines[0].startswith(side.value):
         ramp = palette.bid_text if side is Side.BUY else palette.ask_text

@@ -17,6 +17,8 @@ from obiterm.ui.panes.holdings import HoldingPainter
 
 _Holding = TypeVar("_Holding", OrderRow, PositionRow)
 
+_FUNDING_FROM = 52
+"""Cells from which the footer has room for funding."""
 _SEPARATOR_FROM = 9
 """Rows from which a line stands between positions and orders."""
 
@@ -124,7 +126,7 @@ class Positions(FramedPane):
         rows = _rows(frame, context)
         positions = [row for row in rows if isinstance(row, PositionRow)]
         orders = [row for row in rows if isinstance(row, OrderRow)]
-        self._titles(positions, context, width)
+        self._titles(positions, frame.risk.funding_quote, context, width)
         painter = HoldingPainter(frame, context, width, positions, orders)
         lines: list[tuple[Row, _Key | None]] = []
         header = height > 3
@@ -158,13 +160,17 @@ class Positions(FramedPane):
         start = max(0, place - room + 1)
         return rows[start : start + room]
 
-    def _titles(self, positions: list[PositionRow], context: PaintContext, width: int) -> None:
+    def _titles(
+        self, positions: list[PositionRow], funding: float, context: PaintContext, width: int
+    ) -> None:
         scope = f" · {context.account}" if context.account and width >= 40 else ""
         self.set_title(f"POSITIONS{scope}")
         total = sum(row.unrealised_quote for row in positions)
         fees = sum(row.fees_quote for row in positions)
         bare = sum(1 for row in positions if not row.stop_ticks)
         text = f"uPnL [b]{result(total, 10, masked=context.masked)}[/] · fees {fit(fees, 7, 2)}"
+        if funding and width >= _FUNDING_FROM:
+            text += f" · funding {result(funding, 7, masked=context.masked)}"
         if bare:
             text += f" · [b]{bare} unprotected[/]"
         self.set_footer(text if width >= 40 else "")

@@ -173,6 +173,7 @@ def frame(seq: int, levels: int = 400) -> Frame:
             stops_resting=0,
             stops_needed=0,
             fees_quote=0.0,
+            funding_quote=0.0,
             journal_rows=0,
             refusals=0,
             self_trades_prevented=0,
