@@ -175,6 +175,33 @@ async def test_t44_a_ban_stops_every_account_of_the_address_but_not_cancels(
         assert asked["orders.cancelAll"] == asked["algoOrders.cancelAll"] == 1
 
 
+async def test_t44_a_ban_keeps_every_handshake_back_until_it_ends(asked: Counter[str]) -> None:
+    async with banned(asked) as (_, one):
+        with pytest.raises(RetryLater, match="banned until"):
+            await one.gateway.positions()
+        line, user = one.gateway._ready().line, one.gateway._ready().user
+        connects = line._socket.connects, user._socket.connects
+        await one.rest.fault("cut", match="all")
+        await one.until(lambda: "keeps this address away" in line._socket.last_reason)
+        await one.until(lambda: "keeps this address away" in user._socket.last_reason)
+        assert (line._socket.connects, user._socket.connects) == connects
+        address = one.server.exchange.office.limits.address("127.0.0.1")  # type: ignore[attr-defined]
+        address._banned_until_ns = 0
+        one.gateway.rest.budget.ban.until_ns = 0
+        await one.until_up()
+
+
+async def test_t44_questions_of_a_kill_use_the_reserve(trader: Trader) -> None:
+    budget, now_ns = trader.gateway.rest.budget, trader.gateway.rest.venue_ns()
+    budget.take_headers({"x-mbx-used-weight-1m": "2000"}, now_ns)
+    with pytest.raises(RetryLater, match="limits allow no more"):
+        await trader.gateway.open_orders()
+    budget.take_headers({"x-mbx-used-weight-1m": "2000"}, now_ns)
+    await trader.gateway.cancel_all(BTC)
+    budget.take_headers({"x-mbx-used-weight-1m": "2000"}, now_ns)
+    assert await trader.gateway.open_orders() == []
+
+
 async def test_too_many_orders_hold_back_this_account_alone(asked: Counter[str]) -> None:
     tight = LimitOptions(
         **{

@@ -90,10 +90,21 @@ class FuturesGateway:
         if not self._source.urls.private:
             raise ConfigError("environment", "paper", "demo, testnet or live: paper has no account")
         prepared, terms = await prepare(self.rest, self._source, self._feed, symbols)
-        urls = self._source.urls
-        user = UserStream(self.rest, urls.private, self._clock, self._tasks, self._told)
+        urls, reachable = self._source.urls, self._source.reachable
+        user = UserStream(
+            self.rest,
+            lambda path: reachable(urls.private + path),
+            self._clock,
+            self._tasks,
+            self._told,
+        )
         line = OrderLine(
-            self.rest, self._credentials, urls.ws_api, self._clock, self._tasks, self._told
+            self.rest,
+            self._credentials,
+            lambda: reachable(urls.ws_api),
+            self._clock,
+            self._tasks,
+            self._told,
         )
         self._private = _Private(user, line, terms)
         return prepared
@@ -189,11 +200,13 @@ class FuturesGateway:
 
     def cancel_all_now(self, symbol: Symbol) -> None:
         """Write a cancel-all to both books at once; the verified path follows."""
+        self.rest.hurry()
         for written in self.rest.write_cancel_all(symbol):
             self._tasks.spawn(_forget(written))
 
     async def cancel_all(self, symbol: Symbol) -> None:
         """Cancel everything on a symbol in both books."""
+        self.rest.hurry()
         await self.rest.cancel_all(symbol)
 
     async def close_market(
@@ -204,6 +217,7 @@ class FuturesGateway:
         A refusal because there is nothing to reduce is none when the venue shows no position:
         that is told as an event (T11).
         """
+        self.rest.hurry()
         order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
         try:
             report = await self._close(order)

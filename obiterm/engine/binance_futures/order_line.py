@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import RetryLater
@@ -18,6 +19,7 @@ from obiterm.core.values import (
     VenueOrderId,
 )
 from obiterm.engine.binance_futures.rest import FuturesRest
+from obiterm.engine.binance_futures.streams import LONGEST_WAIT_S
 from obiterm.engine.gateway import Emit
 from obiterm.engine.shared.rest_orders import RestOrders
 from obiterm.engine.shared.tasks import TaskSet
@@ -27,8 +29,8 @@ from obiterm.venues.binance.signing import Credentials
 
 _TRIPS_KEPT = 256
 _EXITS = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
-_SILENCE_S = 60.0
-_PING_S = 10.0
+PRIVATE_SOCKET = SocketOptions(silence_s=60.0, ping_s=10.0, backoff_ceiling_s=LONGEST_WAIT_S)
+"""Private connections are silent while nothing happens."""
 
 
 class OrderLine:
@@ -43,7 +45,7 @@ class OrderLine:
         self,
         rest: FuturesRest,
         credentials: Credentials,
-        ws_api: str,
+        address: Callable[[], str],
         clock: Clock,
         tasks: TaskSet,
         emit: Emit,
@@ -61,7 +63,7 @@ class OrderLine:
             policy=rest.policy,
             budget=rest.budget,
         )
-        self._socket = Socket(ws_api, clock, SocketOptions(silence_s=_SILENCE_S, ping_s=_PING_S))
+        self._socket = Socket(address, clock, PRIVATE_SOCKET)
         self._asked_ns: dict[int, int] = {}
 
     @property

@@ -52,6 +52,7 @@ _DAY_MS = 86_400_000
 _SPAN_MS = 7 * _DAY_MS
 _KEPT_MS = 89 * _DAY_MS
 """Trades of three months are kept and listed a week at a time (binance.md §9.1)."""
+_HURRY_NS = 30 * NS_PER_S
 _FORGOTTEN_NS = 24 * 3600 * NS_PER_S
 """An order of a trade younger than this is there, though a read may lag: 90 days are kept."""
 
@@ -87,6 +88,7 @@ class FuturesRest:
         self._feed = feed
         self._pool = HttpPool(source.urls.rest)
         self._clock = clock
+        self._hurries_until_ns = 0
 
     def venue_ns(self) -> int:
         """Return the venue's time in Unix ns."""
@@ -304,7 +306,10 @@ class FuturesRest:
 
     async def send(self, request: FuturesRequest, *, urgent: bool = False) -> HttpReply:
         """Send a request within the limits, and note what its refusal says of the account."""
-        reply = await send_within(self._pool, self.budget, request, self.venue_ns, urgent=urgent)
+        now_ns = self.venue_ns()
+        hurries = now_ns < self._hurries_until_ns and request.method == "GET"
+        passes = urgent or (hurries and now_ns >= self.budget.blocked_until_ns)
+        reply = await send_within(self._pool, self.budget, request, self.venue_ns, urgent=passes)
         if reply.status != _HTTP_OK:
             self._note_refusal(reply)
         return reply
@@ -317,6 +322,10 @@ class FuturesRest:
             self.stopped = AccountStopped(failure.shown_code, failure.msg, hint=hint)
         if failure.code in CLOCK_CODES:
             self._feed.suspect_clock()
+
+    def hurry(self) -> None:
+        """Let questions use the reserve for a while: a kill or an exit asks them (T44)."""
+        self._hurries_until_ns = self.venue_ns() + _HURRY_NS
 
     async def keep_warm(self, count: int) -> None:
         """Hold connections ready; raises ``OSError`` when the venue cannot be reached."""

@@ -9,7 +9,7 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import UsageError
 from obiterm.core.events import DepthSnapshotted, Event
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_MS, Symbol
+from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
 from obiterm.engine.binance.wire import send_within
 from obiterm.engine.binance_futures.streams import MarketStreams
 from obiterm.engine.gateway import Emit
@@ -119,7 +119,7 @@ class FuturesSource:
         new = {symbol: self._listed[symbol] for symbol in symbols if symbol not in self._streams}
         if not new:
             return
-        streams = MarketStreams(self.urls, new, self._clock, self._tell)
+        streams = MarketStreams(self.urls, self.reachable, new, self._clock, self._tell)
         self._streams.update(dict.fromkeys(new, streams))
         if self._group is not None:
             self._group.create_task(streams.run())
@@ -158,6 +158,16 @@ class FuturesSource:
         self._emit(event)
 
     # -- the wire ------------------------------------------------------------------------------
+
+    def reachable(self, url: str) -> str:
+        """Return ``url``; raise ``OSError`` while the venue has banned this address (T44).
+
+        A handshake is a request like any other: none is tried then.
+        """
+        banned_ns = self.budget.ban.until_ns - self.venue_ns()
+        if banned_ns > 0:
+            raise ConnectionError(f"the venue keeps this address away: {banned_ns // NS_PER_S} s")
+        return url
 
     def venue_ns(self) -> int:
         """Return the venue's time in Unix ns."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from obiterm.core.clock import Clock
 from obiterm.core.events import DepthChanged, FeedChanged, TopChanged
@@ -21,6 +21,8 @@ from obiterm.net.ws import Socket, SocketOptions
 from obiterm.venues.binance.futures.environments import FuturesUrls
 from obiterm.venues.binance.futures.market_session import MarketSession, Route
 
+LONGEST_WAIT_S = 8.0
+"""A venue that was away is found again within 10 s of its return."""
 _SILENCE_S = 10.0
 _PING_S = 4.0
 _BOOK_SILENCE_S = 10.0
@@ -39,6 +41,7 @@ class MarketStreams:
     def __init__(
         self,
         urls: FuturesUrls,
+        reachable: Callable[[str], str],
         instruments: Mapping[Symbol, Instrument],
         clock: Clock,
         emit: Emit,
@@ -51,19 +54,25 @@ class MarketStreams:
         self._changed_ns: dict[Symbol, int] = {}
         self._unheard: list[str] = []
         self._book_socket = Socket(
-            lambda: urls.public + self._book.connect_path(),
+            lambda: reachable(urls.public + self._book.connect_path()),
             clock,
             SocketOptions(
                 silence_s=_SILENCE_S,
                 ping_s=_PING_S,
                 data_silence_s=_BOOK_SILENCE_S,
+                backoff_ceiling_s=LONGEST_WAIT_S,
                 overlap=True,  # a message that comes twice changes nothing in a book
             ),
         )
         self._tape_socket = Socket(
-            lambda: urls.market + self._tape.connect_path(),
+            lambda: reachable(urls.market + self._tape.connect_path()),
             clock,
-            SocketOptions(silence_s=_SILENCE_S, ping_s=_PING_S, data_silence_s=_TAPE_SILENCE_S),
+            SocketOptions(
+                silence_s=_SILENCE_S,
+                ping_s=_PING_S,
+                data_silence_s=_TAPE_SILENCE_S,
+                backoff_ceiling_s=LONGEST_WAIT_S,
+            ),
         )
 
     async def run(self) -> None:

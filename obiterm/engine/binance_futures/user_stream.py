@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import msgspec
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import AccountStopped, ObitermError, RetryLater
+from obiterm.core.errors import AccountStopped, ObitermError
 from obiterm.core.events import FeedChanged, Filled
 from obiterm.core.values import NS_PER_S
+from obiterm.engine.binance_futures.order_line import PRIVATE_SOCKET
 from obiterm.engine.binance_futures.rest import FuturesRest
 from obiterm.engine.gateway import Emit
 from obiterm.engine.shared.tasks import TaskSet
-from obiterm.net.ws import Socket, SocketOptions
+from obiterm.net.ws import Socket
 from obiterm.venues.binance.futures.errors import read_error
 from obiterm.venues.binance.futures.listen_key import KeyStep, ListenKey
 from obiterm.venues.binance.futures.rest_codec import listen_key
 from obiterm.venues.binance.futures.user_session import ACCOUNT_STREAM, UserSession
 
-_SILENCE_S = 60.0
-_PING_S = 10.0
 _GOODBYE_S = 1.0
 _HTTP_OK = 200
 _BALANCE_EVERY_NS = 5 * NS_PER_S
@@ -42,7 +42,12 @@ class UserStream:
     """Keeps one account's private stream up; ``tick`` is called a few times a second."""
 
     def __init__(
-        self, rest: FuturesRest, private_url: str, clock: Clock, tasks: TaskSet, emit: Emit
+        self,
+        rest: FuturesRest,
+        address: Callable[[str], str],
+        clock: Clock,
+        tasks: TaskSet,
+        emit: Emit,
     ) -> None:
         self._rest = rest
         self._clock = clock
@@ -53,9 +58,9 @@ class UserStream:
         self._asking: asyncio.Task[None] | None = None
         self._session = UserSession(rest.instruments, rest.conditionals, rest.wallet)
         self._socket = Socket(
-            lambda: private_url + self._key.connect_path(),
+            lambda: address(self._path()),
             clock,
-            SocketOptions(silence_s=_SILENCE_S, ping_s=_PING_S),
+            PRIVATE_SOCKET,
         )
         self._terms = ""
         self._complaint = ""
@@ -173,9 +178,13 @@ class UserStream:
         for warning in self._session.take_warnings():
             self._say(warning)
 
-    def _up(self) -> None:
+    def _path(self) -> str:
+        """Return path and query; raise ``OSError`` while there is no key: it would be silent."""
         if not self._key.is_live:
-            raise RetryLater("listenKey", "there is no listen key yet")
+            raise ConnectionError("there is no listen key")
+        return self._key.connect_path()
+
+    def _up(self) -> None:
         self._connected_ns = self._clock.wall_ns()
         self._funding_wanted = True  # what was paid meanwhile is not told again
         for event in self._session.connected(self._connected_ns):
