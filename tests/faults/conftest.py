@@ -247,6 +247,7 @@ class Runs:
         try:
             running = await asyncio.wait_for(ready, DEADLINE_S)
             one = Probe(self.server, running, self._session)
+            await one.until(lambda: bool(one.running.engines))
             await one.until(lambda: one.kernel.gate.tradable(SYMBOL, one.engine.now_ns()))
             await one.until(lambda: one.kernel.in_sight)
             yield one
