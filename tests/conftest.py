@@ -49,6 +49,7 @@ def shared_data() -> Path:
 
 _TIMED = (
     "tests/cli/",
+    "tests/clients/test_one_price.py",
     "tests/faults/",
     "tests/host/",
     "tests/pty/",
