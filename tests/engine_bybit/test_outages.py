@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 
 from obiterm.core.errors import RetryLater
 from obiterm.core.events import FeedChanged, Filled, OrderOutcomeLost, OrderRefused
-from obiterm.core.values import OrderKind, RefusalKind
+from obiterm.core.values import NS_PER_MS, Environment, OrderKind, RefusalKind
+from obiterm.engine.bybit import gateway, order_entry
+from obiterm.engine.bybit.hub import BybitHub
 from obiterm.exchange.bybit.limits import BybitLimits
 from obiterm.exchange.serve import AccountOptions, ServeOptions
+from obiterm.net.clock import SteadyClock
+from obiterm.venues.bybit import urls
 from tests.engine_bybit.conftest import PERP, CountedExchange, hub_of, keys_of, trader_of
 
 OUTAGE_S = 4.0
@@ -38,6 +46,95 @@ async def test_t16_a_venue_that_was_away_is_found_within_ten_seconds(
         assert len(server.asked) - asked < 20
         assert await trader.gateway.find_order(PERP, mine) is None
         await trader.rest_away()
+
+
+class Valve:
+    """A way to the exchange that can be shut: connections stay open and carry nothing."""
+
+    def __init__(self, port: int) -> None:
+        self.url = ""
+        self._port = port
+        self._open: list[bool] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def shut(self) -> None:
+        """Carry nothing more on the connections that there are; new ones work."""
+        self._open[:] = [False] * len(self._open)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(self._open)
+        self._open.append(True)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._pump(number, source, sink))
+            self._tasks.add(task)
+
+    async def _pump(
+        self, number: int, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+    ) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65_536):
+                if self._open[number]:
+                    sink.write(data)
+        sink.close()
+
+
+async def test_t16_half_open_sockets_are_found_by_their_missing_answers(
+    server: CountedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is closed and nothing comes: quiet private sockets are replaced all the same."""
+    for module in (gateway, order_entry):
+        monkeypatch.setattr(module, "PING_EVERY_NS", 400 * NS_PER_MS)
+    valve = Valve(server._port)
+    async with valve.running():
+        given = {
+            "rest": server.rest_url,
+            "public": server.stream_url,
+            "private": f"{valve.url}/v5/private",
+            "trade": f"{valve.url}/v5/trade",
+        }
+        hub = BybitHub(urls(Environment.SIM, given), SteadyClock())
+        async with trader_of(server, hub=hub, symbols=[PERP]) as trader:
+            valve.shut()
+            down = await trader.event(FeedChanged, stream="account", up=False)
+            assert down.text == "no answer to a ping"
+            await trader.until(trader.is_up)
+            assert len(trader.of(FeedChanged, stream="account", up=True)) == 2
+            await trader.rest_away()
+        await hub.close()
+
+
+async def test_t41_a_trade_socket_that_swallows_orders_is_left(server: CountedExchange) -> None:
+    """One order without an answer is asked about; the next goes over another connection."""
+    valve = Valve(server._port)
+    async with valve.running():
+        given = {
+            "rest": server.rest_url,
+            "public": server.stream_url,
+            "private": server.addresses.private_stream or "",
+            "trade": f"{valve.url}/v5/trade",
+        }
+        hub = BybitHub(urls(Environment.SIM, given), SteadyClock())
+        async with trader_of(server, hub=hub, symbols=[PERP]) as trader:
+            valve.shut()
+            mine = trader.send(trader.away())
+            await trader.event(OrderOutcomeLost, client_id=mine)
+            assert await trader.gateway.find_order(PERP, mine) is None
+            await trader.until(trader.is_up)
+            await trader.rest_away()
+        await hub.close()
 
 
 async def test_t44_no_handshake_is_tried_while_the_address_is_kept_away() -> None:

@@ -22,7 +22,7 @@ from obiterm.core.values import (
     VenueOrderId,
 )
 from obiterm.engine.bybit.admission import Admission
-from obiterm.engine.bybit.order_entry import PRIVATE_SOCKET, OrderEntry
+from obiterm.engine.bybit.order_entry import PING_EVERY_NS, PRIVATE_SOCKET, OrderEntry
 from obiterm.engine.bybit.reading import Balances
 from obiterm.engine.bybit.rest import BybitRest
 from obiterm.engine.bybit.source import BybitSource
@@ -92,7 +92,12 @@ class BybitGateway:
         """Keep the private sockets up and emit events until cancelled."""
         self._emit = emit
         self._wire.stopped = None
-        self._user = UserSession(self._credentials, self._rest.instruments, known=self._rest.known)
+        self._user = UserSession(
+            self._credentials,
+            self._rest.instruments,
+            known=self._rest.known,
+            ping_every_ns=PING_EVERY_NS,
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(
@@ -146,7 +151,7 @@ class BybitGateway:
             self._user_socket.send(frame)
 
     def _user_down(self, reason: str) -> None:
-        for event in self._user.lost(self._clock.wall_ns()):
+        for event in self._user.lost(self._clock.wall_ns(), reason):
             self._deliver(event)
 
     def _keep_user_socket(self) -> None:

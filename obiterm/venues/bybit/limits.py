@@ -16,8 +16,11 @@ from obiterm.venues.bybit.errors import RATE_LIMITED, is_address_limit
 from obiterm.venues.bybit.symbols import Category
 from obiterm.venues.common.budget import RESERVE
 
+SLACK_NS = 50 * NS_PER_MS
+"""How much longer than the venue's our windows are: requests arrive with unequal delays, so what
+left a second apart may come closer together."""
 ADDRESS_LIMIT = 600
-ADDRESS_WINDOW_NS = 5 * NS_PER_S
+ADDRESS_WINDOW_NS = 5 * NS_PER_S + SLACK_NS
 ADDRESS_BAN_NS = 600 * NS_PER_S
 """How long the venue keeps an address away that went over its limit."""
 
@@ -211,5 +214,5 @@ class Budget:
         pool = self._pools.get(key)
         if pool is None:
             limit = figures[_SPOT if category is Category.SPOT else _LINEAR]
-            pool = self._pools[key] = RollingPool(endpoint, limit, NS_PER_S)
+            pool = self._pools[key] = RollingPool(endpoint, limit, NS_PER_S + SLACK_NS)
         return pool

@@ -35,7 +35,7 @@ from obiterm.venues.bybit.order_fields import (
 from obiterm.venues.bybit.order_requests import amended, cancel_fields
 from obiterm.venues.bybit.replies import Ask, Asked, failed, succeeded, unanswered
 from obiterm.venues.bybit.signing import Credentials
-from obiterm.venues.bybit.socket_messages import ControlFrame, Heartbeat
+from obiterm.venues.bybit.socket_messages import PING_EVERY_NS, ControlFrame, Heartbeat
 from obiterm.venues.bybit.symbols import category_of
 from obiterm.venues.bybit.translate import Failure, Translator
 
@@ -97,6 +97,7 @@ class TradeSession:
         policy: OrderPolicy | None = None,
         known: KnownOrders | None = None,
         budget: Budget | None = None,
+        ping_every_ns: int = PING_EVERY_NS,
     ) -> None:
         self.must_reconnect = ""
         self.stopped: AccountStopped | None = None
@@ -108,7 +109,7 @@ class TradeSession:
         self._deadline_ns = deadline_ms * NS_PER_MS
         self._budget = budget
         self._logon = Logon(credentials)
-        self._heartbeat = Heartbeat()
+        self._heartbeat = Heartbeat(ping_every_ns)
         self._pending: dict[str, _Pending] = {}
         self._answers: list[Answer] = []
         self._number = 0

@@ -23,7 +23,7 @@ from obiterm.venues.bybit.known_orders import KnownOrders, SeenIds
 from obiterm.venues.bybit.logon import Logon
 from obiterm.venues.bybit.messages import ExecutionRow, OrderRow, PositionRow, WalletRow
 from obiterm.venues.bybit.signing import Credentials
-from obiterm.venues.bybit.socket_messages import ControlFrame, Heartbeat
+from obiterm.venues.bybit.socket_messages import PING_EVERY_NS, ControlFrame, Heartbeat
 from obiterm.venues.bybit.subscriptions import Subscriptions
 from obiterm.venues.bybit.translate import Translator
 
@@ -74,6 +74,7 @@ class UserSession:
         instruments: Mapping[Symbol, Instrument],
         *,
         known: KnownOrders | None = None,
+        ping_every_ns: int = PING_EVERY_NS,
     ) -> None:
         self.ready = False
         self.must_reconnect = ""
@@ -81,7 +82,7 @@ class UserSession:
         self._instruments = instruments
         self._translator = Translator(instruments, known)
         self._logon = Logon(credentials)
-        self._heartbeat = Heartbeat()
+        self._heartbeat = Heartbeat(ping_every_ns)
         self._subscriptions = Subscriptions(_PER_REQUEST)
         self._executions = SeenIds()
         self._positions: dict[tuple[Symbol, str], tuple[object, ...]] = {}
@@ -159,15 +160,15 @@ class UserSession:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DataError(f"account stream: {error}") from error
 
-    def lost(self, received_ns: int) -> list[Event]:
-        """Report that the socket was cut."""
+    def lost(self, received_ns: int, why: str = "connection cut") -> list[Event]:
+        """Report that the socket was cut, and why."""
         self._subscriptions.clear()
         self._logon.lost()
         self._positions.clear()
         if not self.ready:
             return []
         self.ready = False
-        return [FeedChanged(ACCOUNT_STREAM, False, "connection cut", received_ns)]
+        return [FeedChanged(ACCOUNT_STREAM, False, why, received_ns)]
 
     # ── inside ──────────────────────────────────────────────────────────────
 

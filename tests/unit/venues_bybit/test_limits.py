@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from obiterm.core.values import NS_PER_MS, NS_PER_S
 from obiterm.venues.bybit import Budget, Category, RollingPool
+from obiterm.venues.bybit.limits import ADDRESS_WINDOW_NS, SLACK_NS
 from tests.unit.venues_bybit.payloads import AT
 
 LINEAR, SPOT = Category.LINEAR, Category.SPOT
+WINDOW_NS = NS_PER_S + SLACK_NS
 
 
 def test_a_pool_rolls() -> None:
@@ -52,11 +54,11 @@ def test_t44_a_share_is_kept_for_cancels_and_exits() -> None:
     for _ in range(8):
         assert budget.may_send("create", LINEAR, AT) == 0
         budget.sent("create", LINEAR, AT)
-    assert budget.may_send("create", LINEAR, AT) == NS_PER_S
+    assert budget.may_send("create", LINEAR, AT) == WINDOW_NS
     for _ in range(2):
         assert budget.may_send("create", LINEAR, AT, is_cancel=True) == 0
         budget.sent("create", LINEAR, AT)
-    assert budget.may_send("create", LINEAR, AT, is_cancel=True) == NS_PER_S
+    assert budget.may_send("create", LINEAR, AT, is_cancel=True) == WINDOW_NS
     assert budget.may_send("cancel", LINEAR, AT) == 0, "endpoints have pools of their own"
     assert budget.may_send("create", SPOT, AT) == 0, "and categories"
 
@@ -65,7 +67,7 @@ def test_a_batch_costs_its_orders_and_a_whole_one_still_goes() -> None:
     budget = Budget()
     assert budget.may_send("create-batch", LINEAR, AT, cost=10) == 0
     budget.sent("create-batch", LINEAR, AT, cost=10)
-    assert budget.may_send("create-batch", LINEAR, AT, cost=1, is_cancel=True) == NS_PER_S
+    assert budget.may_send("create-batch", LINEAR, AT, cost=1, is_cancel=True) == WINDOW_NS
 
 
 def test_the_address_bounds_all_accounts_behind_it() -> None:
@@ -73,7 +75,7 @@ def test_the_address_bounds_all_accounts_behind_it() -> None:
     second = Budget(address=first.address)
     for _ in range(480):
         first.sent("", LINEAR, AT)
-    assert second.may_send("", LINEAR, AT) == 5 * NS_PER_S
+    assert second.may_send("", LINEAR, AT) == ADDRESS_WINDOW_NS
     assert second.may_send("cancel", LINEAR, AT, is_cancel=True) == 0
     assert second.may_send("create", LINEAR, AT, by_socket=True) == 0
     assert first.used_share(AT) == 0.8
@@ -89,8 +91,8 @@ def test_the_venues_figures_win() -> None:
     budget.sent("create", LINEAR, AT)
     budget.take_headers("create", LINEAR, headers, AT)
     assert budget.used_share(AT) == 1.0
-    assert budget.may_send("create", LINEAR, AT, is_cancel=True) == NS_PER_S
-    assert budget.may_send("create", LINEAR, AT + NS_PER_S) == 0
+    assert budget.may_send("create", LINEAR, AT, is_cancel=True) == WINDOW_NS
+    assert budget.may_send("create", LINEAR, AT + WINDOW_NS) == 0
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_a_spent_quota_far_from_its_reset_does_not_stop_the_account() -> None:
         "x-bapi-limit-reset-timestamp": "9999999999999",
     }
     budget.take_headers("create", LINEAR, headers, AT)
-    assert budget.may_send("create", LINEAR, AT) == NS_PER_S
+    assert budget.may_send("create", LINEAR, AT) == WINDOW_NS
 
 
 def test_an_address_that_is_kept_away_waits_ten_minutes() -> None:
