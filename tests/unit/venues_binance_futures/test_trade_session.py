@@ -22,6 +22,7 @@ from obiterm.core.values import (
     ClientOrderId,
     OrderKind,
     OrderState,
+    RefusalKind,
     Side,
     Symbol,
     VenueOrderId,
@@ -158,7 +159,7 @@ def test_a_post_only_order_that_would_take_ends_with_the_reason(trade: TradeSess
     trade.place(approved(post_only=True), NOW_MS, NOW_NS)
     words = "Due to the order could not be executed as maker, the Post Only order will be rejected."
     [refused] = trade.receive(error(2, 400, -5022, words), AT)
-    assert refused == OrderRefused(BTC, MINE, "-5022", words, AT)
+    assert refused == OrderRefused(BTC, MINE, "-5022", words, AT, RefusalKind.WOULD_TAKE)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,8 @@ def test_t37_a_failed_placing_is_refused_or_unknown(
         shown = str(code or status)
         assert event == OrderOutcomeLost(BTC, MINE, f"{shown} {words}", AT)
     else:
-        assert event == OrderRefused(BTC, MINE, str(code or status), words, AT)
+        kind = RefusalKind.LATER if status == 503 else RefusalKind.ORDER
+        assert event == OrderRefused(BTC, MINE, str(code or status), words, AT, kind)
 
 
 @pytest.mark.parametrize(
