@@ -54,8 +54,9 @@ def _foreign(event: Filled, gate: Gatekeeper) -> list[Effect]:
 def _shares(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, Filled]]:
     """Split a close by hand or panic over the owners whose position it closes.
 
-    What is left over is the human's own. Each owner appears once, since a position
-    takes a trade id once.
+    What is left over is the human's own; of an emergency exit on a perpetual, which only
+    reduces, it closed what others had opened. Each owner appears once, since a position takes
+    a trade id once.
     """
     if owner not in (MANUAL, PANIC):
         return [(owner, event)]
@@ -71,7 +72,9 @@ def _shares(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, Fill
         if part:
             lots_of[name] = part
             left -= part
-    if left:
+    if left and owner == PANIC and gate.setup.instruments[event.symbol].is_perpetual:
+        gate.venue.foreign_closed(event.symbol, left * event.side.sign)
+    elif left:
         lots_of[MANUAL] = lots_of.get(MANUAL, 0) + left
     return _parts(event, lots_of)
 

@@ -130,6 +130,10 @@ class VenuePositions:
         self._foreign_fills[fill.symbol] = (fill.event_ns, fill.price_ticks)
         return True
 
+    def foreign_closed(self, symbol: Symbol, lots: int) -> None:
+        """Note that an order of ours has changed what is not ours, by signed ``lots``."""
+        self.foreign[symbol] = self.foreign.get(symbol, 0) + lots
+
 
 def _flat(symbol: Symbol, at_ns: int) -> PositionReported:
     return PositionReported(symbol, 0, _NONE, _NONE, _NONE, _NONE, 0, at_ns)

@@ -1,0 +1,247 @@
+"""Close every position of one account by reducing market orders, for an emergency exit.
+
+Perpetuals are sized from the venue's positions at every try, whoever opened them: its word
+is the truth (T11 T25), and reduce-only orders cannot turn them. On spot the account's own
+fills bound what may be sold: other coins are somebody's property (decision 0007).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from obiterm.core.clock import Clock
+from obiterm.core.errors import ObitermError, OutcomeUnknown, Refused
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import NS_PER_S, ClientOrderId, OrderRole, RunId, Side, Symbol
+from obiterm.engine.gateway import Gateway
+from obiterm.trading.desk import PANIC
+from obiterm.trading.ids import make_client_id
+from obiterm.trading.questions import ARRIVES_WITHIN_NS
+
+CALL_LIMIT_S = 3.0
+"""A venue call that takes longer is given up and tried again."""
+_MOST_REFUSALS = 3
+"""Closes of one position that the venue may refuse in a row before a human is told."""
+_BLIND_AFTER = 3
+"""Rounds without the venue's word on what is held after which the last known one counts."""
+_SHOWN_WITHIN_NS = 2 * NS_PER_S
+"""A venue's position must show a close within this time, else it counts as it is told."""
+
+_T = TypeVar("_T")
+
+
+class Holdings(Protocol):
+    """What must be known of the account's own fills."""
+
+    def exposure_lots(self, symbol: Symbol) -> int:
+        """Return the signed lots that an order could close."""
+        ...
+
+    async def refresh(self) -> None:
+        """Book every fill that the venue knows."""
+        ...
+
+
+class _Closing:
+    """What was sent to close one position."""
+
+    __slots__ = ("client_id", "given_up", "held_before", "number", "refusals", "sent_ns", "symbol")
+
+    def __init__(self, symbol: Symbol, number: int) -> None:
+        self.symbol = symbol
+        self.number = number
+        self.client_id: ClientOrderId | None = None
+        """A close whose outcome is not known."""
+        self.sent_ns = 0
+        self.held_before: int | None = None
+        """Lots held before a close that has filled; until they change nothing more is sent."""
+        self.refusals = 0
+        self.given_up = ""
+
+
+class Flattener:
+    """Closes what one account holds, round by round, until nothing is left."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        instruments: dict[Symbol, Instrument],
+        run: RunId,
+        clock: Clock,
+        holdings: Holdings,
+    ) -> None:
+        self._gateway = gateway
+        self._instruments = instruments
+        self._has_spot = any(not i.is_perpetual for i in instruments.values())
+        self._has_perpetuals = any(i.is_perpetual for i in instruments.values())
+        self._run_id = run
+        self._clock = clock
+        self._holdings = holdings
+        self._number = 0
+        self._blind_rounds = {"fills": 0, "positions": 0}
+        self._closings: dict[tuple[Symbol, str], _Closing] = {}
+
+    def begin(self) -> None:
+        """Forget the tries of an earlier exit."""
+        self._closings = {}
+        self._blind_rounds = {"fills": 0, "positions": 0}
+
+    def given_up(self) -> list[str]:
+        """Return the positions that the venue refused to close, with its words."""
+        return [c.given_up for c in self._closings.values() if c.given_up]
+
+    async def round(self) -> int:
+        """Close what can be closed now; return how many positions were there.
+
+        What hinders spot does not hold up perpetuals, nor the other way: the first trouble
+        is raised after both were tried.
+        """
+        found = 0
+        trouble: Exception | None = None
+        for is_wanted, work in (
+            (self._has_perpetuals, self._perpetuals),
+            (self._has_spot, self._spot),
+        ):
+            if not is_wanted:
+                continue
+            try:
+                found += await work()
+            except (ObitermError, OSError, TimeoutError) as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+        return found
+
+    # -- what is held -----------------------------------------------------------------------
+
+    async def _perpetuals(self) -> int:
+        """Close what the venue says that it holds, on every market of the account."""
+        found = 0
+        trouble: Exception | None = None
+        for symbol, leg, lots in await self._held_at_venue():
+            found += 1
+            try:
+                await self._close_if_due(symbol, leg, lots, lots)
+            except (ObitermError, OSError, TimeoutError) as error:
+                trouble = trouble or error  # the next position is not held up by it
+        if trouble is not None:
+            raise trouble
+        return found
+
+    async def _held_at_venue(self) -> list[tuple[Symbol, str, int]]:
+        """Return market, leg and signed lots; when the venue will not tell, as we believe."""
+        try:
+            reports = await call(self._gateway.positions())
+        except (ObitermError, OSError, TimeoutError):
+            self._blind_rounds["positions"] += 1
+            if self._blind_rounds["positions"] < _BLIND_AFTER:
+                raise
+            markets = [s for s, i in self._instruments.items() if i.is_perpetual]
+            own = [(symbol, "", self._holdings.exposure_lots(symbol)) for symbol in markets]
+            return [held for held in own if held[2]]
+        self._blind_rounds["positions"] = 0
+        return [(report.symbol, report.leg, report.lots) for report in reports if report.lots]
+
+    async def _spot(self) -> int:
+        """Sell what our own fills bought and is free at the venue."""
+        await self._refresh()
+        balances = await call(self._gateway.balances())
+        found = 0
+        for symbol, instrument in self._instruments.items():
+            if instrument.is_perpetual:
+                continue
+            held = self._holdings.exposure_lots(symbol)
+            free, _ = balances.get(instrument.base, (Decimal(0), Decimal(0)))
+            lots = min(held, instrument.lots_down(free))
+            if lots < instrument.min_lots:
+                continue
+            found += 1
+            await self._close_if_due(symbol, "", lots, held)
+        return found
+
+    async def _refresh(self) -> None:
+        try:
+            await call(self._holdings.refresh())
+            self._blind_rounds["fills"] = 0
+        except (ObitermError, OSError, TimeoutError):
+            self._blind_rounds["fills"] += 1
+            if self._blind_rounds["fills"] < _BLIND_AFTER:
+                raise
+
+    # -- closing ----------------------------------------------------------------------------
+
+    async def _close_if_due(self, symbol: Symbol, leg: str, lots: int, held: int) -> None:
+        """Send a close, unless one is in doubt, is not shown yet, or the venue keeps refusing."""
+        closing = self._closings.get((symbol, leg))
+        if closing is None:
+            closing = self._closings[symbol, leg] = _Closing(symbol, len(self._closings))
+        if closing.given_up or not await self._is_settled(closing):
+            return
+        if closing.held_before == held and not self._is_late(closing):
+            return
+        await self._close(closing, lots, held)
+
+    def _is_late(self, closing: _Closing) -> bool:
+        """Return whether a perpetual's position should show the last close by now."""
+        instrument = self._instruments.get(closing.symbol)
+        if instrument is not None and not instrument.is_perpetual:
+            return False  # selling the same coins twice is worse than waiting for the fill
+        return self._clock.wall_ns() - closing.sent_ns > _SHOWN_WITHIN_NS
+
+    async def _close(self, closing: _Closing, lots: int, held: int) -> None:
+        """Send one reducing order; until its outcome is known no other follows (T7 T12)."""
+        self._number += 1
+        symbol = closing.symbol
+        tag = f"p{closing.number}{symbol[:4]}"
+        client_id = make_client_id(self._run_id, self._number, OrderRole.PANIC, PANIC, tag)
+        side = Side.SELL if lots > 0 else Side.BUY
+        instrument = self._instruments.get(symbol)
+        size = abs(lots)
+        if instrument is not None:
+            size = min(size, instrument.market_max_lots, instrument.max_lots)
+        closing.client_id, closing.sent_ns = client_id, self._clock.wall_ns()
+        try:
+            filled = await call(self._gateway.close_market(symbol, side, size, client_id))
+        except Refused as refusal:
+            closing.client_id = None
+            closing.refusals += 1
+            if closing.refusals >= _MOST_REFUSALS:
+                closing.given_up = f"{self._words(symbol, lots)}: {refusal}"
+            return
+        except (OutcomeUnknown, TimeoutError):
+            raise
+        except ObitermError:
+            closing.client_id = None  # it did not reach the venue
+            raise
+        closing.client_id = None
+        closing.refusals = 0
+        closing.held_before = held if filled else None
+
+    def _words(self, symbol: Symbol, lots: int) -> str:
+        instrument = self._instruments.get(symbol)
+        if instrument is None:
+            return f"{lots} lots of {symbol}"
+        return f"{instrument.quantity(abs(lots)):f} {instrument.base}"
+
+    async def _is_settled(self, closing: _Closing) -> bool:
+        """Return whether no close of this position is in doubt; ask the venue if one is."""
+        if closing.client_id is None:
+            return True
+        asked_ns = self._clock.wall_ns()
+        found = await call(self._gateway.find_order(closing.symbol, closing.client_id))
+        if found is None:
+            if asked_ns - closing.sent_ns < ARRIVES_WITHIN_NS:
+                return False  # the close may have come after the venue looked
+        elif not found.state.is_final:
+            return False
+        closing.client_id = None
+        return True
+
+
+async def call(work: Awaitable[_T]) -> _T:
+    """Wait for a venue call, at most ``CALL_LIMIT_S``. Raises ``TimeoutError`` beyond."""
+    async with asyncio.timeout(CALL_LIMIT_S):
+        return await work
