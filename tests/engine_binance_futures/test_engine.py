@@ -112,7 +112,7 @@ class Hosts:
         self._path = folder / "probe.toml"
 
     @asynccontextmanager
-    async def run(self, strategy: str = "", *, crash: bool = False) -> AsyncIterator[FuturesProbe]:
+    async def start(self, strategy: str = "", *, crash: bool = False) -> AsyncIterator[RunningHost]:
         """Run a host; at the end it is asked to stop or, with ``crash``, dies where it stands."""
         server, paths = self.server, Paths.from_environment()
         self._path.write_text(
@@ -130,12 +130,7 @@ class Hosts:
         )
         host.add_done_callback(lambda task: ready.done() or ready.cancel())
         try:
-            running = await asyncio.wait_for(ready, DEADLINE_S)
-            one = FuturesProbe(server, running, self._http)
-            await one.until(lambda: bool(one.running.engines))
-            await one.until(lambda: one.kernel.gate.tradable(BTC, one.engine.now_ns()))
-            await one.until(lambda: one.kernel.in_sight)
-            yield one
+            yield await asyncio.wait_for(ready, DEADLINE_S)
         finally:
             if crash:
                 host.cancel()
@@ -143,6 +138,16 @@ class Hosts:
             elif ready.done() and not ready.cancelled():
                 ready.result().service.ask_stop("test over")
                 await asyncio.wait_for(host, DEADLINE_S)
+
+    @asynccontextmanager
+    async def run(self, strategy: str = "", *, crash: bool = False) -> AsyncIterator[FuturesProbe]:
+        """Run a host whose account trades."""
+        async with self.start(strategy, crash=crash) as running:
+            one = FuturesProbe(self.server, running, self._http)
+            await one.until(lambda: bool(one.running.engines))
+            await one.until(lambda: one.kernel.gate.tradable(BTC, one.engine.now_ns()))
+            await one.until(lambda: one.kernel.in_sight)
+            yield one
 
 
 @pytest.fixture
@@ -207,3 +212,28 @@ async def test_t32_a_restart_finds_position_and_stop(hosts: Hosts) -> None:
         assert not await two.running.service.panic_done(10.0)
         assert await two.position() == 0
         assert await two.open_at_exchange() == 0
+
+
+async def test_t31_a_hedge_account_is_told_on_its_chip(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hedger = hosts.server.accounts[1]
+    monkeypatch.setenv("PROBE_KEY", hedger.api_key)
+    monkeypatch.setenv("PROBE_SECRET", hedger.api_secret)
+    async with hosts.start() as running:
+        [slot] = running.slots
+        async with asyncio.timeout(DEADLINE_S):
+            while "One-way" not in slot.trouble:  # noqa: ASYNC110 - what the screen shows
+                await asyncio.sleep(0.01)
+        assert slot.is_stopped
+        assert running.engines == []
+
+
+async def test_a_key_that_is_revoked_stops_its_account_with_a_word(hosts: Hosts) -> None:
+    async with hosts.run() as one:
+        await one.house(do="revoke_key", api_key=hosts.server.api_key)
+        one.order(Side.BUY, 10)
+        [slot] = one.running.slots
+        await one.until(lambda: slot.is_stopped)
+        assert "-2015" in slot.trouble
+        assert hosts.server.api_secret not in slot.trouble
