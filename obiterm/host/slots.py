@@ -143,7 +143,7 @@ class AccountSlot:
 
     def command(self, command: AnyCommand, who: str) -> tuple[bool, str]:
         """Obey a command now, or keep it; return whether it was taken and what to tell."""
-        if isinstance(command, Rearm):
+        if isinstance(command, Rearm) and command.typed == self.name:
             self.retry.set()
         if self.engine is not None:
             return self.engine.command(command, who)
@@ -153,6 +153,8 @@ class AccountSlot:
             case HoldFire():
                 self._holds = True
                 return True, f"{self.name}: holds fire as soon as it is connected"
+            case Rearm() if command.typed != self.name:
+                return False, f"type {self.name} to arm it"
             case Rearm() if self._panic is not None:
                 return False, f"{self.name}: the kill still waits for the venue: {self._trouble}"
             case Rearm():

@@ -127,9 +127,12 @@ class Supervisor:
 
     async def _stop(self, reason: BaseException) -> None:
         """Tell what a human has to mend, and wait until one says that it is."""
-        by_venue = isinstance(reason, AccountStopped | Refused)
-        words = f"stopped by the venue: {reason}" if by_venue else f"cannot start: {reason}"
-        self._suffer(words)
+        if isinstance(reason, AccountStopped | Refused):
+            hint = "" if reason.hint else " (check its key, the key's rights and environment)"
+            words = f"stopped by the venue: {reason}{hint}"
+        else:
+            words = f"cannot start: {reason}"
+        self._suffer(f"{words}; mend it, then re-arm the account to try again")
         self._slot.is_stopped = True
         self._slot.retry.clear()
         await self._slot.retry.wait()

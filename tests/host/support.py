@@ -149,15 +149,16 @@ def children(pid: int) -> list[int]:
 
 
 class Ledger:
-    """What the exchange itself says about the account."""
+    """What the exchange itself says about one account."""
 
-    def __init__(self, rest: str) -> None:
+    def __init__(self, rest: str, account: str = "main") -> None:
         self._client = httpx.Client(base_url=rest, timeout=5.0)
+        self._account = account
 
     def read(self) -> dict[str, Any]:
         """Return the account's part of the ledger."""
         ledger = self._client.get("/_exchange/ledger").json()
-        account: dict[str, Any] = ledger["accounts"]["main"]
+        account: dict[str, Any] = ledger["accounts"][self._account]
         return account
 
     def open_orders(self) -> list[dict[str, Any]]:
@@ -273,9 +274,12 @@ def host_of(profile: str, **options: Any) -> Iterator[HostProcess]:
 class Exchange:
     """A simulated exchange of its own, which outlives the hosts that trade on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "obiterm", "exchange", "--json", "--exit-with-parent"],
+            [
+                *(sys.executable, "-P", "-m", "obiterm", "exchange"),
+                *("--json", "--exit-with-parent", *arguments),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -305,6 +309,11 @@ class Exchange:
             "OUTSIDE_KEY": self.address["api_key"],
             "OUTSIDE_SECRET": self.address["api_secret"],
         }
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def revoke_key(self) -> None:
         """Let the exchange refuse the key from now on, and cut who used it."""

@@ -7,15 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from obiterm.config.paths import Paths
-from obiterm.core.commands import Kill
+from obiterm.core.commands import CancelSymbol, Kill
 from obiterm.core.values import TradingState
 from obiterm.link.messages import Frame, LogLines
 from tests.host.conftest import Attach, OpenTerminal, StartHost
-from tests.host.operators import Operator
+from tests.host.operators import ACCOUNT, SYMBOL, Operator
 from tests.host.support import CHECKOUT, alive, children, environment, run, wait_for, write_profile
 
 _ENTRY = "\nfrom obiterm.cli.main import main\nraise SystemExit(main())\n"
@@ -155,21 +154,35 @@ def test_a_killed_host_takes_its_exchange_along_and_a_new_one_starts(
     wait_for(lambda: (status := again.status()) and status.state == TradingState.HALTED.value)
 
 
-def test_a_host_whose_exchange_dies_says_so_and_ends(start_host: StartHost, attach: Attach) -> None:
+def test_an_exchange_that_dies_comes_back_with_nothing_of_the_old_one(
+    start_host: StartHost, attach: Attach
+) -> None:
+    """Its ledger is gone: the venue's truth is that the account has no order and no position."""
     host = start_host()
     operator = attach(host)
+    operator.take(1_000)
     operator.place(2)
+    operator.frame(lambda f: len(f.orders) == 2 and len(f.positions) == 1)
     (exchange,) = children(host.process.pid)
     os.kill(exchange, signal.SIGKILL)
-    began = time.monotonic()
-    host.process.wait(10.0)
-    assert time.monotonic() - began < 3.0
-    assert host.process.returncode == 1
-    assert operator.ended.wait(2.0)
-    assert "exchange ended by itself" in operator.closing
-    said = host.errors.read_text().strip().splitlines()[-1]
-    assert said.startswith("obiterm: exchange: the simulated exchange ended by itself")
-    assert not Paths.from_environment().socket("quiet").exists()
+    frame = operator.frame(lambda f: not f.accounts[0].prepared, 3.0)
+    assert "ended by itself" in frame.accounts[0].note
+    assert (frame.orders, frame.positions) == ([], [])
+    refused = operator.do(CancelSymbol(account=ACCOUNT, symbol=SYMBOL))
+    assert not refused.ok
+    assert "is not connected: the simulated exchange ended by itself" in refused.text
+    frame = operator.frame(lambda f: f.accounts[0].prepared and f.market.synced, 10.0)
+    assert frame.accounts[0].note == ""
+    assert (frame.orders, frame.positions) == ([], [])
+    operator.place(1)
+    assert len(host.ledger.open_orders()) == 1
+    (again,) = children(host.process.pid)
+    assert again != exchange
+    host.send(signal.SIGTERM)
+    assert host.process.wait(10.0) == 0
+    assert not alive(again)
+    verified = run("journal", "verify", str(Paths.from_environment().journal("quiet-sim")))
+    assert verified.returncode == 0, verified.stderr
 
 
 def test_a_stopped_host_withdraws_entries_and_ends_its_exchange(
