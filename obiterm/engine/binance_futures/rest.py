@@ -26,7 +26,6 @@ from obiterm.engine.feed import SharedFeed
 from obiterm.engine.shared.known_ids import KnownIds
 from obiterm.net.http import HttpPool, Written
 from obiterm.net.http_parser import HttpReply
-from obiterm.venues.binance.errors import Verdict
 from obiterm.venues.binance.futures.account_events import FUNDING_FEE, Wallet
 from obiterm.venues.binance.futures.account_requests import AccountRequests
 from obiterm.venues.binance.futures.conditional import ConditionalOrders
@@ -44,6 +43,7 @@ from obiterm.venues.binance.futures.order_requests import AskedRequest, OrderReq
 from obiterm.venues.binance.futures.replies import Asked, Outcome
 from obiterm.venues.binance.futures.rest_codec import RestCodec
 from obiterm.venues.binance.signing import Credentials
+from obiterm.venues.common.refusals import Verdict
 
 _HTTP_OK = 200
 _TRADES_A_PAGE = 1000

@@ -6,7 +6,6 @@ Facts and section numbers: venues/backpack.md.
 from obiterm.venues.backpack.client_ids import ClientIds, is_ours, lost_text, numeric_id
 from obiterm.venues.backpack.environments import BackpackUrls, urls
 from obiterm.venues.backpack.errors import (
-    Verdict,
     as_error,
     classify,
     explain_expiry,
@@ -44,6 +43,7 @@ from obiterm.venues.backpack.rest_codec import (
 from obiterm.venues.backpack.signing import Credentials
 from obiterm.venues.backpack.translate import Failure
 from obiterm.venues.backpack.user_session import UserSession
+from obiterm.venues.common.refusals import Verdict
 
 __all__ = [
     "INTERVALS",

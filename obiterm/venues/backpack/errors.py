@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+from obiterm.core.errors import OutcomeUnknown, VenueError
 from obiterm.core.values import RefusalKind
-
-
-class Verdict(Enum):
-    """What the caller does with a failure."""
-
-    RETRY = "retry"
-    """Nothing happened at the venue; the same may be asked again later."""
-    REFUSE = "refuse"
-    """The venue said no; do not repeat unchanged."""
-    UNKNOWN = "unknown"
-    """The venue may have acted: ask by client id before anything else."""
-    STOP = "stop"
-    """Key, permission or client defect: stop the account and tell the user."""
-
+from obiterm.venues.common.refusals import Verdict, failure_of
 
 NOT_RESTING = "RESOURCE_NOT_FOUND"
 """No such order rests: filled, cancelled or never there. Look it up in the history."""
@@ -198,10 +183,6 @@ def as_error(
     verdict = classify(http_status, code, msg)
     shown_code = code or str(http_status)
     words = msg or f"HTTP {http_status}"
-    if verdict is Verdict.UNKNOWN:
-        return OutcomeUnknown(f"{shown_code} {words}")
-    if verdict is Verdict.RETRY:
-        return RetryLater(shown_code, words, retry_after_ms=retry_after_ms)
-    if verdict is Verdict.STOP:
-        return AccountStopped(shown_code, words, hint=hint(code, msg))
-    return Refused(shown_code, words, hint=hint(code, msg))
+    return failure_of(
+        verdict, shown_code, words, hint=hint(code, msg), retry_after_ms=retry_after_ms
+    )

@@ -34,7 +34,6 @@ from obiterm.core.values import (
 )
 from obiterm.venues.backpack.client_ids import LIMIT, ClientIds
 from obiterm.venues.backpack.errors import (
-    Verdict,
     classify,
     expiry_kind,
     explain_expiry,
@@ -42,6 +41,7 @@ from obiterm.venues.backpack.errors import (
 )
 from obiterm.venues.backpack.messages import FillRow, Id, OrderRow, OrderUpdate, Text
 from obiterm.venues.backpack.times import moment_ns
+from obiterm.venues.common.refusals import Verdict
 from obiterm.venues.common.scale import decimal, exact_lots, lots_down, near_ticks
 
 _STATES = {

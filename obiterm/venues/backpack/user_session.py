@@ -19,7 +19,7 @@ from obiterm.core.events import Event, FeedChanged, Filled
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_MS, Symbol
 from obiterm.venues.backpack.client_ids import ClientIds
-from obiterm.venues.backpack.errors import BAD_REQUEST, Verdict, classify, hint, is_clock_fault
+from obiterm.venues.backpack.errors import BAD_REQUEST, classify, hint, is_clock_fault
 from obiterm.venues.backpack.holdings import position_update
 from obiterm.venues.backpack.market_session import subscribe_frames
 from obiterm.venues.backpack.messages import (
@@ -31,6 +31,7 @@ from obiterm.venues.backpack.messages import (
 )
 from obiterm.venues.backpack.signing import Credentials
 from obiterm.venues.backpack.translate import Translator
+from obiterm.venues.common.refusals import Verdict
 
 ACCOUNT_STREAM = "account"
 """Name of this connection in ``FeedChanged``."""

@@ -1,7 +1,7 @@
 """Binance spot: signing, requests, messages, sessions, limits, errors (venues/binance.md)."""
 
 from obiterm.venues.binance.environments import BinanceUrls, urls
-from obiterm.venues.binance.errors import Verdict, as_error, classify
+from obiterm.venues.binance.errors import as_error, classify
 from obiterm.venues.binance.frames import ApiFrames
 from obiterm.venues.binance.limits import Budget, Counter
 from obiterm.venues.binance.listing import Listing, Market, exchange_info
@@ -22,6 +22,7 @@ from obiterm.venues.binance.rest_codec import (
 from obiterm.venues.binance.signing import Credentials
 from obiterm.venues.binance.translate import Failure
 from obiterm.venues.binance.user_session import Answer, UserSession
+from obiterm.venues.common.refusals import Verdict
 
 __all__ = [
     "AccountState",

@@ -33,7 +33,7 @@ from obiterm.core.values import (
     Symbol,
     VenueOrderId,
 )
-from obiterm.venues.binance.errors import NO_SUCH_ORDER, Verdict, classify, refusal_kind
+from obiterm.venues.binance.errors import NO_SUCH_ORDER, classify, refusal_kind
 from obiterm.venues.binance.messages import (
     AccountPosition,
     Balance,
@@ -42,6 +42,7 @@ from obiterm.venues.binance.messages import (
     TradeRow,
 )
 from obiterm.venues.binance.scale import amount, decimal, exact_lots, lots_down, near_ticks
+from obiterm.venues.common.refusals import Verdict
 
 _STATES = {
     "NEW": OrderState.OPEN,

@@ -17,7 +17,7 @@ from obiterm.core.events import Event, FeedChanged
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
-from obiterm.venues.binance.errors import CLOCK_CODE, Verdict
+from obiterm.venues.binance.errors import CLOCK_CODE
 from obiterm.venues.binance.frames import ApiFrames
 from obiterm.venues.binance.limits import TOO_MUCH, Budget
 from obiterm.venues.binance.messages import (
@@ -32,6 +32,7 @@ from obiterm.venues.binance.order_fields import SelfTradePolicy
 from obiterm.venues.binance.replies import Ask, Asked, failed, succeeded, unanswered
 from obiterm.venues.binance.signing import Credentials
 from obiterm.venues.binance.translate import Failure, Translator, changed_balances
+from obiterm.venues.common.refusals import Verdict
 
 ACCOUNT_STREAM = "account"
 """Name of this connection in ``FeedChanged``."""

@@ -2,7 +2,7 @@
 
 from obiterm.venues.bybit.envelope import check
 from obiterm.venues.bybit.environments import BybitUrls, urls
-from obiterm.venues.bybit.errors import Verdict, as_error, classify
+from obiterm.venues.bybit.errors import as_error, classify
 from obiterm.venues.bybit.holdings import AccountTotals
 from obiterm.venues.bybit.known_orders import KnownOrders
 from obiterm.venues.bybit.limits import Budget, RollingPool
@@ -39,6 +39,7 @@ from obiterm.venues.bybit.trade_ids import trade_id
 from obiterm.venues.bybit.trade_session import Answer, TradeSession
 from obiterm.venues.bybit.translate import Failure
 from obiterm.venues.bybit.user_session import UserSession
+from obiterm.venues.common.refusals import Verdict
 
 __all__ = [
     "BASE_FEES",

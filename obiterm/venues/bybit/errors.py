@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+from obiterm.core.errors import OutcomeUnknown, VenueError
 from obiterm.core.values import RefusalKind
-
-
-class Verdict(Enum):
-    """What the caller does with a failure."""
-
-    RETRY = "retry"
-    """Nothing happened at the venue; the same may be asked again later."""
-    REFUSE = "refuse"
-    """The venue said no; do not repeat unchanged."""
-    UNKNOWN = "unknown"
-    """The venue may have acted: ask by client id before anything else."""
-    STOP = "stop"
-    """Key, permission or client defect: stop the account and tell the user."""
-
+from obiterm.venues.common.refusals import Verdict, failure_of
 
 CLOCK_CODE = 10002
 """Our time is outside of what the venue accepts: measure the clock again, once."""
@@ -142,13 +127,7 @@ def as_error(
     shown_code = str(code or http_status)
     words = msg or f"HTTP {http_status}"
     hint = hint_for(code, msg)
-    if verdict is Verdict.UNKNOWN:
-        return OutcomeUnknown(f"{shown_code} {words}")
-    if verdict is Verdict.RETRY:
-        return RetryLater(shown_code, words, retry_after_ms=retry_after_ms)
-    if verdict is Verdict.STOP:
-        return AccountStopped(shown_code, words, hint=hint)
-    return Refused(shown_code, words, hint=hint)
+    return failure_of(verdict, shown_code, words, hint=hint, retry_after_ms=retry_after_ms)
 
 
 def _by_code(code: int, words: str) -> Verdict | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from obiterm.core.errors import AccountStopped
 from obiterm.core.values import NS_PER_S
-from obiterm.venues.bybit.errors import CLOCK_CODE, KEY_CODE, SIGN_CODE, Verdict, classify, hint_for
+from obiterm.venues.bybit.errors import CLOCK_CODE, KEY_CODE, SIGN_CODE, classify, hint_for
 from obiterm.venues.bybit.signing import Credentials
 from obiterm.venues.bybit.socket_messages import ControlFrame, auth_frame
+from obiterm.venues.common.refusals import Verdict
 
 _ANSWER_WITHIN_NS = 10 * NS_PER_S
 _HTTP_OK = 200

@@ -21,7 +21,7 @@ from obiterm.core.events import Event
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
-from obiterm.venues.bybit.errors import CLOCK_CODE, DRAINING_CODE, KEY_CODE, Verdict
+from obiterm.venues.bybit.errors import CLOCK_CODE, DRAINING_CODE, KEY_CODE
 from obiterm.venues.bybit.known_orders import KnownOrders
 from obiterm.venues.bybit.limits import Budget
 from obiterm.venues.bybit.logon import Logon
@@ -38,6 +38,7 @@ from obiterm.venues.bybit.signing import Credentials
 from obiterm.venues.bybit.socket_messages import PING_EVERY_NS, ControlFrame, Heartbeat
 from obiterm.venues.bybit.symbols import category_of
 from obiterm.venues.bybit.translate import Failure, Translator
+from obiterm.venues.common.refusals import Verdict
 
 _LATE_DEADLINES = 12
 """A late answer is still understood for this many deadlines."""

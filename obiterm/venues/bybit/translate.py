@@ -34,11 +34,12 @@ from obiterm.core.values import (
     Symbol,
     VenueOrderId,
 )
-from obiterm.venues.bybit.errors import WOULD_TAKE, Verdict, classify, hint_for, refusal_kind
+from obiterm.venues.bybit.errors import WOULD_TAKE, classify, hint_for, refusal_kind
 from obiterm.venues.bybit.known_orders import KnownOrders
 from obiterm.venues.bybit.messages import ExecutionRow, OrderRow, Text
 from obiterm.venues.bybit.symbols import known_category, symbol_of
 from obiterm.venues.bybit.trade_ids import trade_id
+from obiterm.venues.common.refusals import Verdict
 from obiterm.venues.common.scale import decimal, exact_lots, lots_down, near_ticks
 
 _STATES = {

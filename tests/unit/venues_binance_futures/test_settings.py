@@ -16,7 +16,6 @@ from obiterm.core.errors import (
     UsageError,
 )
 from obiterm.core.values import NS_PER_S, Environment, Symbol
-from obiterm.venues.binance.errors import Verdict
 from obiterm.venues.binance.futures import (
     AccountRequests,
     FuturesBudget,
@@ -36,6 +35,7 @@ from obiterm.venues.binance.futures.errors import read_error
 from obiterm.venues.binance.futures.limits import FUNDING
 from obiterm.venues.binance.futures.listen_key import EXTEND_EVERY_NS, LIFE_NS
 from obiterm.venues.binance.limits import ORDERS, WEIGHT
+from obiterm.venues.common.refusals import Verdict
 from tests.unit.venues_binance_futures.perp import AT, BTC, KEY, NOW_MS
 
 # ── symbols ─────────────────────────────────────────────────────────────────

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from obiterm.core.errors import AccountStopped, OutcomeUnknown, Refused, RetryLater, VenueError
+from obiterm.core.errors import OutcomeUnknown, VenueError
 from obiterm.core.values import RefusalKind
 from obiterm.venues.binance import translate as spot
-from obiterm.venues.binance.errors import CLOCK_CODE, Verdict
+from obiterm.venues.binance.errors import CLOCK_CODE
 from obiterm.venues.binance.messages import ErrorBody
+from obiterm.venues.common.refusals import Verdict, failure_of
 
 ENGINE_CLOCK_CODE = -5028
 """The order was too old when it came to the matching engine."""
@@ -146,13 +147,7 @@ def as_error(
     verdict = classify(http_status, code, msg)
     shown_code = str(code or http_status)
     words = msg or f"HTTP {http_status}"
-    if verdict is Verdict.UNKNOWN:
-        return OutcomeUnknown(f"{shown_code} {words}")
-    if verdict is Verdict.RETRY:
-        return RetryLater(shown_code, words, retry_after_ms=retry_after_ms)
-    if verdict is Verdict.STOP:
-        return AccountStopped(shown_code, words, hint=HINTS.get(code, ""))
-    return Refused(shown_code, words)
+    return failure_of(verdict, shown_code, words, retry_after_ms=retry_after_ms)
 
 
 def read_error(status: int, body: bytes) -> ErrorBody:

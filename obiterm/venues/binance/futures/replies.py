@@ -11,13 +11,13 @@ import msgspec
 
 from obiterm.core.events import AccountEvent, OrderOutcomeLost
 from obiterm.core.values import ClientOrderId, OrderState, Symbol, VenueOrderId
-from obiterm.venues.binance.errors import Verdict
 from obiterm.venues.binance.futures.conditional import READS_LAG_NS
 from obiterm.venues.binance.futures.errors import NO_SUCH_ORDER, Failure
 from obiterm.venues.binance.futures.messages import AlgoReply, OrderReply
 from obiterm.venues.binance.futures.translate import Translator
 from obiterm.venues.binance.messages import read
 from obiterm.venues.binance.translate import cancel_failed, place_failed, query_failed
+from obiterm.venues.common.refusals import Verdict
 
 
 class Ask(Enum):

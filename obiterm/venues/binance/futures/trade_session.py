@@ -18,7 +18,6 @@ from obiterm.core.events import Event
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Side, Symbol, VenueOrderId
-from obiterm.venues.binance.errors import Verdict
 from obiterm.venues.binance.futures.conditional import ConditionalOrders
 from obiterm.venues.binance.futures.errors import CLOCK_CODES, HINTS, Failure
 from obiterm.venues.binance.futures.frames import ApiFrames
@@ -40,6 +39,7 @@ from obiterm.venues.binance.futures.translate import Translator
 from obiterm.venues.binance.limits import TOO_MANY_ORDERS, TOO_MUCH
 from obiterm.venues.binance.messages import ApiFrame, ErrorBody, ErrorData
 from obiterm.venues.binance.signing import Credentials
+from obiterm.venues.common.refusals import Verdict
 
 _LATE_DEADLINES = 12
 """A late answer is still understood for this many deadlines."""
