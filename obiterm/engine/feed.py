@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ObitermError
+from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import ClockMeasured, DepthSnapshotted, Event, FeedChanged, MarketEvent
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
+from obiterm.engine.reconciliation import asked_to_wait_s
 from obiterm.net.backoff import Backoff
 
 _CLOCK_EVERY_S = 15 * 60.0
@@ -176,10 +177,20 @@ class SharedFeed:
         """
         task = self._snapshots.get(symbol)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self.source.resync(symbol))
+            task = asyncio.get_running_loop().create_task(self._fresh_book(symbol))
             self._snapshots[symbol] = task
             task.add_done_callback(lambda _: self._snapshots.pop(symbol, None))
         return await asyncio.shield(task)
+
+    async def _fresh_book(self, symbol: Symbol) -> DepthSnapshotted | None:
+        """Get a book; it waits where the venue's limits allow none now (R42)."""
+        while True:
+            try:
+                return await self.source.resync(symbol)
+            except RetryLater as error:
+                if not error.retry_after_ms:
+                    raise
+                await asyncio.sleep(asked_to_wait_s(error))
 
     def suspect_clock(self) -> None:
         """Measure the clock soon: a venue has refused our time."""

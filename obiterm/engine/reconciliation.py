@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ObitermError
+from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import AccountReconciled, Event
 from obiterm.core.values import Symbol
 from obiterm.engine.gateway import NO_TRADE, Gateway
@@ -18,7 +18,16 @@ from obiterm.net.backoff import Backoff
 
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 10.0
+_LONGEST_ASKED_S = 60.0
+"""A ban may last longer; asking once a minute shows when it is over."""
 _TELL_EVERY = 10
+
+
+def asked_to_wait_s(error: ObitermError) -> float:
+    """Return how long the venue, or our own budget for it, wants to be left alone (R42 T44)."""
+    if not isinstance(error, RetryLater):
+        return 0.0
+    return min(error.retry_after_ms / 1_000, _LONGEST_ASKED_S)
 
 
 class Reconciler:
@@ -73,7 +82,7 @@ class Reconciler:
             except ObitermError as error:
                 if backoff.failures % _TELL_EVERY == 0:
                     self._tell(f"reconciliation, trying again: {error}")
-                await asyncio.sleep(backoff.next_s())
+                await asyncio.sleep(max(backoff.next_s(), asked_to_wait_s(error)))
                 continue
             if self._again:
                 continue

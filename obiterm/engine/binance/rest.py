@@ -66,6 +66,7 @@ class BinanceRest:
         """Read instruments, fees, rights and balances."""
         wanted = list(symbols)
         listed = await self._feed.listing(wanted)
+        self.budget.take_limits_of(self._source.budget)
         state = account((await self._get(self.requests.account(self.venue_ms()))).body)
         if not state.can_trade:
             raise AccountStopped("canTrade", "the venue does not let this key trade")

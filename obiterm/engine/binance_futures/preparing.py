@@ -57,6 +57,7 @@ async def prepare(
     """
     wanted = list(dict.fromkeys(symbols))
     listed = await feed.listing(wanted)
+    rest.budget.take_limits_of(source.budget)
     try:
         return await _prepare(rest, source, listed)
     except RetryLater as refusal:

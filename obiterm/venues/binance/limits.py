@@ -49,7 +49,7 @@ def spot_counters() -> list[Counter]:
     """Return the pools that every Spot account starts with, until exchangeInfo tells better."""
     return [
         Counter(WEIGHT, _UNIT_NS["M"], 6000),
-        Counter(ORDERS, 10 * _UNIT_NS["S"], 50),
+        Counter(ORDERS, 10 * _UNIT_NS["S"], 50, keeps=True),
         Counter(ORDERS, _UNIT_NS["D"], 160_000),
         Counter(RAW, 5 * _UNIT_NS["M"], 300_000),
     ]
@@ -125,12 +125,24 @@ class Budget(Pools):
             key = (told.rate_limit_type, unit_ns * told.interval_num)
             counter = self._counters.get(key)
             if counter is None:
-                counter = self._counters[key] = Counter(*key, told.limit)
-                self.add(counter)
-            counter.roll(now_ns)
+                counter = self._count(*key, told.limit)
             counter.limit = told.limit
             if told.count >= 0:
-                counter.used = told.count
+                counter.told(told.count, now_ns)
+
+    def take_limits_of(self, other: Budget) -> None:
+        """Take the order limits that another budget was told by exchangeInfo, not its counts."""
+        for key, told in other._counters.items():
+            if told.kind == ORDERS:
+                known = self._counters.get(key) or self._count(*key, told.limit)
+                known.limit = told.limit
+
+    def _count(self, kind: str, interval_ns: int, limit: int) -> Counter:
+        """Draw from one more pool from now on."""
+        keeps = kind == ORDERS and interval_ns <= _UNIT_NS["M"]
+        counter = self._counters[kind, interval_ns] = Counter(kind, interval_ns, limit, keeps)
+        self.add(counter)
+        return counter
 
     def _take(self, kind: str, interval: str, count: int, now_ns: int) -> None:
         unit_ns = _UNIT_NS.get(interval[-1:].upper())
@@ -138,8 +150,7 @@ class Budget(Pools):
             return
         counter = self._counters.get((kind, unit_ns * int(interval[:-1])))
         if counter is not None:
-            counter.roll(now_ns)
-            counter.used = count
+            counter.told(count, now_ns)
 
 
 def _costs(weight: int, is_order: bool) -> dict[str, int]:

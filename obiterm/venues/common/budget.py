@@ -18,6 +18,8 @@ RESERVE = 0.2
 """Share of every pool that only cancels and exits may use."""
 
 _MINUTE_NS = 60 * NS_PER_S
+_ON_THE_WAY_NS = 500 * NS_PER_MS
+"""Longest way of a request or its answer that is reckoned with."""
 
 
 class Pool(Protocol):
@@ -39,20 +41,33 @@ class Pool(Protocol):
 
 
 class Counter(msgspec.Struct):
-    """So many units in each window; windows are aligned to the clock, not sliding."""
+    """So many units in each window; windows are aligned to the clock, not sliding.
+
+    What leaves shortly before a window ends may arrive in the next one: it counts in both.
+    """
 
     kind: str
     interval_ns: int
     limit: int
+    keeps: bool = False
+    """A count of the venue below ours is not believed: requests that are on their way are not
+    in it yet. Where ours may be too high (weights), the venue's word wins."""
     used: int = 0
     window: int = -1
+    late: int = 0
+    """Units taken so late that the venue may count them in the next window."""
+    before: int = 0
+    """Units used in the window before."""
 
     def roll(self, now_ns: int) -> None:
         """Empty the counter when ``now_ns`` lies in a later window."""
         window = now_ns // self.interval_ns
         if window > self.window:
+            follows = window == self.window + 1
+            self.before = self.used if follows else 0
+            self.used = self.late if follows else 0
+            self.late = 0
             self.window = window
-            self.used = 0
 
     def wait_ns(self, cost: int, share: float, now_ns: int) -> int:
         """Return how long ``cost`` units must wait, when ``share`` of the pool is usable."""
@@ -65,6 +80,16 @@ class Counter(msgspec.Struct):
         """Count units that are on their way."""
         self.roll(now_ns)
         self.used += cost
+        if (self.window + 1) * self.interval_ns - now_ns <= _ON_THE_WAY_NS:
+            self.late += cost
+
+    def told(self, count: int, now_ns: int) -> None:
+        """Take the venue's count; one that may be of the window before is left."""
+        self.roll(now_ns)
+        is_new = now_ns - self.window * self.interval_ns < _ON_THE_WAY_NS
+        if is_new and self.used < count <= self.before:
+            return
+        self.used = max(self.used, count) if self.keeps else count
 
     def used_share(self, now_ns: int) -> float:
         """Return how full the window is, as a fraction of its limit."""

@@ -93,3 +93,37 @@ def test_accounts_behind_one_address_share_its_pool() -> None:
         first.spend(COSTS, START)
     assert second.wait_ns(COSTS, False, START) > 0
     assert second.wait_ns(COSTS, True, START) == 0
+
+
+def test_what_leaves_at_the_end_of_a_window_may_count_in_the_next() -> None:
+    """A request of 09.9 s arrives at 10.0 s: both windows stay below the venue's limit."""
+    counter = Counter("ORDERS", 10 * NS_PER_S, 50)
+    counter.take(30, 5 * NS_PER_S)
+    counter.take(10, 10 * NS_PER_S - 400 * NS_PER_MS)
+    assert counter.wait_ns(30, 0.8, 10 * NS_PER_S) == 0
+    assert counter.wait_ns(31, 0.8, 10 * NS_PER_S) > 0
+    assert counter.wait_ns(40, 0.8, 20 * NS_PER_S) == 0
+    counter.take(10, 29 * NS_PER_S + 900 * NS_PER_MS)
+    assert counter.wait_ns(40, 0.8, 40 * NS_PER_S) == 0, "a window later it is over"
+
+
+def test_a_count_that_does_not_hold_what_is_on_its_way_is_not_believed() -> None:
+    orders = Counter("ORDERS", 10 * NS_PER_S, 50, keeps=True)
+    orders.take(40, NS_PER_S)
+    orders.told(1, 2 * NS_PER_S)  # the answer to the first of forty
+    assert orders.used_share(2 * NS_PER_S) == 0.8
+    orders.told(45, 2 * NS_PER_S)  # somebody else uses the account too
+    assert orders.used_share(2 * NS_PER_S) == 0.9
+    weight = Counter("REQUEST_WEIGHT", 60 * NS_PER_S, 6000)
+    weight.take(40, NS_PER_S)
+    weight.told(0, 2 * NS_PER_S)
+    assert weight.used_share(2 * NS_PER_S) == 0.0
+
+
+def test_an_answer_of_the_window_before_does_not_fill_the_new_one() -> None:
+    counter = Counter("ORDERS", 10 * NS_PER_S, 50, keeps=True)
+    counter.take(40, 5 * NS_PER_S)
+    counter.told(40, 10 * NS_PER_S + 100 * NS_PER_MS)
+    assert counter.used_share(10 * NS_PER_S + 100 * NS_PER_MS) == 0.0
+    counter.told(40, 11 * NS_PER_S)
+    assert counter.used_share(11 * NS_PER_S) == 0.8

@@ -23,8 +23,8 @@ def futures_counters() -> list[Counter]:
     """Return the pools that every futures account starts with."""
     return [
         Counter(WEIGHT, _MINUTE_NS, 2400),
-        Counter(ORDERS, 10 * NS_PER_S, 300),
-        Counter(ORDERS, _MINUTE_NS, 1200),
+        Counter(ORDERS, 10 * NS_PER_S, 300, keeps=True),
+        Counter(ORDERS, _MINUTE_NS, 1200, keeps=True),
         Counter(FUNDING, 5 * _MINUTE_NS, 500),
     ]
 
