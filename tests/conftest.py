@@ -50,6 +50,7 @@ def shared_data() -> Path:
 _TIMED = (
     "tests/cli/",
     "tests/clients/test_one_price.py",
+    "tests/engine_bybit/test_outages.py",
     "tests/faults/",
     "tests/host/",
     "tests/pty/",

@@ -20,6 +20,7 @@ from obiterm.core.values import (
     VenueOrderId,
 )
 from obiterm.venues.bybit import Ask, Budget, Category, KnownOrders, OrderPolicy, TradeSession
+from obiterm.venues.bybit.limits import SLACK_NS
 from tests.unit.venues_bybit.payloads import (
     AT,
     BOTH,
@@ -320,5 +321,5 @@ def test_t44_a_refusal_for_too_many_blocks_the_endpoint_for_its_window() -> None
     budget = Budget()
     session = TradeSession(KEY, BOTH, budget=budget)
     session.receive(reply(place(session), 10006, "Too many visits!"), AT)
-    assert budget.may_send("create", Category.LINEAR, AT) == NS_PER_S
+    assert budget.may_send("create", Category.LINEAR, AT) == NS_PER_S + SLACK_NS
     assert budget.may_send("cancel", Category.LINEAR, AT) == 0
