@@ -8,41 +8,50 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from obiterm.core.values import NS_PER_MS, NS_PER_S, OrderState, Side
+from obiterm.core.values import NS_PER_MS, NS_PER_S, OrderState, Side, Symbol
 from obiterm.host.slots import clock_trouble
 from obiterm.net.clock import SteadyClock
 from tests.trading_support.crowd import BTC, ROOMY, Crowd, crowd
 
 A = "main"
-DEEP = 3_000
 
 
 async def until_open(one: Crowd, account: str) -> int:
     bid, _ = one.best(account)
-    one.place(account, Side.BUY, bid - DEEP)
-    await one.until(lambda: (Side.BUY, bid - DEEP, OrderState.OPEN.value) in one.live(account))
-    return bid - DEEP
+    deep = bid - bid // 200
+    one.place(account, Side.BUY, deep)
+    await one.until(lambda: (Side.BUY, deep, OrderState.OPEN.value) in one.live(account))
+    return deep
 
 
 def off_ms(one: Crowd) -> float:
     return one.engines[A].kernel.gate.clock_offset_ns / NS_PER_MS
 
 
-@pytest.mark.parametrize("seconds", [30, -30])
+@pytest.mark.parametrize(
+    ("venue", "symbol", "seconds"),
+    [
+        ("binance", "BTCUSDT", 30),
+        ("binance", "BTCUSDT", -30),
+        ("binance-futures", "BTCUSDT-PERP", 30),
+        ("bybit", "BTCUSDT", -30),
+        ("backpack", "SOL_USDC_PERP", 30),
+    ],
+)
 async def test_a_step_of_half_a_minute_is_corrected_and_entries_wait_until_it_is_over(
-    tmp_path: Path, seconds: int
+    tmp_path: Path, venue: str, symbol: str, seconds: int
 ) -> None:
-    async with crowd(tmp_path, [A]) as one:
+    async with crowd(tmp_path, [A], venue=venue, symbol=Symbol(symbol)) as one:
         engine = one.engines[A]
         await until_open(one, A)
         await one.fault(kind="clock_offset_ms", ms=seconds * 1_000)
         bid, _ = one.best(A)
-        one.place(A, Side.BUY, bid - DEEP - 50)  # refused for its time: that is how it is found
+        one.place(A, Side.BUY, bid - bid // 150)  # refused for its time: that is how it is found
         await one.until(lambda: abs(off_ms(one) - seconds * 1_000) < 500)
         where = "behind" if seconds > 0 else "ahead of"
         assert f"machine's clock is 30.0 s {where} the venue's" in clock_trouble(engine.kernel)
         sent = engine.orders_sent
-        ok, text = one.place(A, Side.BUY, bid - DEEP - 100)
+        ok, text = one.place(A, Side.BUY, bid - bid // 140)
         assert not ok
         assert text.startswith("max_clock_offset_ms")
         assert engine.orders_sent == sent
