@@ -94,14 +94,14 @@ class Gatekeeper:
         if not self.setup.instruments[symbol].is_perpetual:
             return sum(p.sellable_lots for (_, s), p in self.positions.items() if s == symbol)
         net = self.net_lots(symbol)
-        held = self.venue.lots_if_current(symbol)
+        held = self.venue.lots_now(symbol)
         if held is None:
             return net
         return max(0, min(net, held)) if net > 0 else min(0, max(net, held))
 
     def limit_positions(self, symbol: Symbol) -> None:
         """Bound what may be closed by what the venue holds, while its word can be trusted."""
-        held = self.venue.lots_if_current(symbol)
+        held = self.venue.lots_now(symbol)
         for (_, name), position in self.positions.items():
             if name == symbol:
                 position.venue_limit = None if held is None else _fitting(position.lots, held)

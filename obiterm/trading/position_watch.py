@@ -60,7 +60,7 @@ class PositionWatch:
 
     def _check(self, symbol: Symbol, instrument: Instrument, now_ns: int) -> list[Effect]:
         venue = self._gate.venue
-        held = venue.lots_if_current(symbol)
+        held = venue.lots_now(symbol)
         own = self._gate.whole_lots(symbol)
         beyond = 0 if held is None else held - own
         if held is None or beyond == venue.foreign.get(symbol, 0):

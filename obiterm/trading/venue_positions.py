@@ -1,8 +1,8 @@
 """The venue's word on perpetual positions: kept apart from our own sum of fills.
 
-Fills and positions come by different ways and in any order, so the venue's word counts
-only when it can hold everything that we know: a streamed one when it is as new as our
-newest fill, a fetched one when no fill came shortly before it.
+Fills and positions come by different ways and in any order. What the venue holds now is its
+newest word and our fills since: of a streamed word those that are newer by the venue's
+clock; of a fetched one nobody can tell while a fill came within a second of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from obiterm.core.values import NS_PER_S, Symbol
 
 _SETTLED_NS = 1 * NS_PER_S
 """A word that comes this long after a fill holds it, whatever the clocks say."""
+
+_OLD_NS = 5 * NS_PER_S
+"""A fill that is read so long after it happened is in every word (clocks differ by less)."""
+
+_Fill = tuple[int, int, int]
+"""Venue time, our time (ns) and signed lots of a fill of ours."""
 
 _NONE = Decimal(0)
 
@@ -47,7 +53,7 @@ class VenuePositions:
         self.reconciled_ns = 0
         self._words: dict[Symbol, _Word] = {}
         self._legs: dict[tuple[Symbol, str], PositionReported] = {}
-        self._filled: dict[Symbol, tuple[int, int]] = {}
+        self._fills: dict[Symbol, list[_Fill]] = {}
         self._foreign_fills: dict[Symbol, tuple[int, int]] = {}
 
     # -- reading --------------------------------------------------------------------------
@@ -66,17 +72,22 @@ class VenuePositions:
         """Return whether the venue keeps long and short apart on a symbol (T12 T31)."""
         return any(name == symbol and leg.lots for (name, _), leg in self._legs.items())
 
-    def lots_if_current(self, symbol: Symbol) -> int | None:
-        """Return the signed lots at the venue, ``None`` when its word may lack our fills."""
+    def lots_now(self, symbol: Symbol) -> int | None:
+        """Return the signed lots that the venue holds, ``None`` when that is not certain."""
         word = self._words.get(symbol)
         if word is None:
             return None
-        event_ns, at_ns = self._filled.get(symbol, (0, 0))
-        if word.is_streamed and word.report.event_ns >= event_ns:
-            return word.report.lots
-        if word.at_ns >= at_ns + _SETTLED_NS or not at_ns:
-            return word.report.lots
-        return None
+        lots = word.report.lots
+        for event_ns, at_ns, filled in self._fills.get(symbol, ()):
+            if at_ns + _SETTLED_NS <= word.at_ns:
+                continue
+            if word.is_streamed:
+                lots += filled if event_ns > word.report.event_ns else 0
+            elif at_ns >= word.at_ns + _SETTLED_NS:
+                lots += filled
+            else:
+                return None
+        return lots
 
     def settled_since(self, symbol: Symbol, since_ns: int) -> bool:
         """Return whether the venue was asked for its positions after ``since_ns``."""
@@ -85,7 +96,8 @@ class VenuePositions:
     def foreign_price_ticks(self, symbol: Symbol) -> int:
         """Return the price of the newest fill that is not ours and not older than ours; 0."""
         event_ns, ticks = self._foreign_fills.get(symbol, (0, 0))
-        return ticks if event_ns >= self._filled.get(symbol, (0, 0))[0] else 0
+        newest_ns = max((fill[0] for fill in self._fills.get(symbol, ())), default=0)
+        return ticks if event_ns >= newest_ns else 0
 
     # -- the venue's word -----------------------------------------------------------------
 
@@ -97,7 +109,7 @@ class VenuePositions:
         known = self._words.get(report.symbol)
         if known is not None and known.is_streamed and known.report.event_ns > report.event_ns:
             return
-        self._words[report.symbol] = _Word(report, now_ns, is_streamed=True)
+        self._take(_Word(report, now_ns, is_streamed=True))
 
     def reconciled(
         self, reports: Iterable[PositionReported], markets: Iterable[Symbol], now_ns: int
@@ -115,12 +127,13 @@ class VenuePositions:
             if known is not None and known.is_streamed and now_ns - known.at_ns < _SETTLED_NS:
                 continue
             report = listed.get(symbol) or _flat(symbol, now_ns)
-            self._words[symbol] = _Word(report, now_ns, is_streamed=False)
+            self._take(_Word(report, now_ns, is_streamed=False))
 
     def own_fill(self, fill: Filled, now_ns: int) -> None:
-        """Note a fill of ours: words from before it are old."""
-        event_ns, _ = self._filled.get(fill.symbol, (0, 0))
-        self._filled[fill.symbol] = (max(event_ns, fill.event_ns), now_ns)
+        """Note a fill of ours: words from before it do not hold it."""
+        noted_ns = min(now_ns, fill.event_ns + _OLD_NS)
+        noted = (fill.event_ns, noted_ns, fill.lots * fill.side.sign)
+        self._fills.setdefault(fill.symbol, []).append(noted)
 
     def foreign_fill(self, fill: Filled) -> bool:
         """Note a fill that is not ours; return whether it is news."""
@@ -129,6 +142,15 @@ class VenuePositions:
             return False
         self._foreign_fills[fill.symbol] = (fill.event_ns, fill.price_ticks)
         return True
+
+    def _take(self, word: _Word) -> None:
+        """Keep a word, and of our fills those that it may lack (and the newest)."""
+        symbol = word.report.symbol
+        self._words[symbol] = word
+        fills = self._fills.get(symbol)
+        if fills:
+            self._fills[symbol] = [f for f in fills[:-1] if f[1] + _SETTLED_NS > word.at_ns]
+            self._fills[symbol].append(fills[-1])
 
     def foreign_closed(self, symbol: Symbol, lots: int) -> None:
         """Note that an order of ours has changed what is not ours, by signed ``lots``."""
