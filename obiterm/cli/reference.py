@@ -1,4 +1,4 @@
-"""Write the reference pages from the code: commands, keys, configuration, strategies.
+"""Write the reference pages from the code: commands, keys, configuration, refusals, strategies.
 
 ``python -m obiterm.cli.reference docs/reference`` writes them; a test fails when the
 pages in the documentation differ from what the code says.
@@ -26,7 +26,13 @@ from obiterm.config.models import (
 )
 from obiterm.config.settings import Settings
 from obiterm.core.limits import RiskLimits
+from obiterm.core.values import RefusalKind
 from obiterm.strategies.registry import OWN
+from obiterm.venues.backpack.refusals import REFUSALS as BACKPACK
+from obiterm.venues.binance.futures.refusals import REFUSALS as BINANCE_FUTURES
+from obiterm.venues.binance.refusals import REFUSALS as BINANCE
+from obiterm.venues.bybit.refusals import REFUSALS as BYBIT
+from obiterm.venues.common.refusals import Refusal
 
 _NOTE = "<!-- Written from the code by `make docs`; edits here are lost. -->\n"
 _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
@@ -38,12 +44,28 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
 )
 
 
+_REFUSALS: tuple[tuple[str, tuple[Refusal, ...]], ...] = (
+    ("Backpack", BACKPACK),
+    ("Binance spot", BINANCE),
+    ("Binance futures", BINANCE_FUTURES),
+    ("Bybit", BYBIT),
+)
+_KINDS = {
+    RefusalKind.ORDER: "",
+    RefusalKind.WOULD_TAKE: "re-price",
+    RefusalKind.TOO_SMALL: "too small",
+    RefusalKind.LATER: "later",
+    RefusalKind.SELF_TRADE: "self-trade",
+}
+
+
 def pages() -> dict[str, str]:
     """Return every reference page by file name."""
     return {
         "commands.md": _commands(),
         "keys.md": _keys(),
         "configuration.md": _configuration(),
+        "refusals.md": _refusals(),
         "strategies.md": _strategies(),
     }
 
@@ -152,6 +174,49 @@ def _strategies() -> str:
         parts.append(f"## {kind}\n\n{about}\n")
         parts.append(_fields(plugin.parameters))
     return "\n".join(parts)
+
+
+def _refusals() -> str:
+    parts = [
+        _NOTE,
+        "# Refusals\n",
+        "What a venue tells is always shown in its own words with its own code. What follows:\n",
+        "- `retry`: nothing happened, the same may be asked later.\n"
+        "- `refuse`: the venue said no; not repeated unchanged. A code that is not listed is "
+        "`refuse`.\n"
+        "- `unknown`: the venue may have acted; it is asked by client id before anything else, and "
+        "nothing is sent under a new id.\n"
+        "- `stop`: key, permission or address; the account stops and says what to do.\n"
+        "- `success`: it is so already.\n",
+        "The last column is what a strategy is told about a refused order beyond that.\n",
+    ]
+    for venue, rows in _REFUSALS:
+        parts.append(f"## {venue}\n")
+        parts.append(
+            _table(
+                ("told", "means", "leads to", "order"),
+                [
+                    (
+                        _told(row),
+                        row.meaning,
+                        row.verdict.value if row.verdict is not None else "success",
+                        _KINDS[row.kind],
+                    )
+                    for row in rows
+                ],
+            )
+        )
+    return "\n".join(parts)
+
+
+def _told(row: Refusal) -> str:
+    words = f' "{row.words}"' if row.words else ""
+    if row.codes:
+        return " ".join(f"`{code}`" for code in row.codes) + words
+    statuses = [str(status) for status in row.statuses if status]
+    no_answer = ["no answer"] if 0 in row.statuses else []
+    http = ["HTTP " + " ".join(statuses)] if statuses else []
+    return ", ".join(no_answer + http) + words
 
 
 def _fields(model: type[BaseModel]) -> str:
