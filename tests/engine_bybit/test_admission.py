@@ -201,6 +201,18 @@ async def test_what_an_account_begins_with(server: CountedExchange) -> None:
         assert order.client_id == mine.client_id
 
 
+async def test_fees_that_are_not_told_are_those_of_the_base_table(server: CountedExchange) -> None:
+    """Demo answers ``10001`` (§15): the account trades all the same, and says so."""
+    async with trader_of(server, run=False, symbols=[PERP]) as trader:
+        await trader.back.fault("status", match="account/fee-rate", status=200, code=10001)
+        prepared = await trader.gateway.prepare([PERP])
+        assert prepared.instruments[PERP].maker_fee == Decimal("0.0002")
+        assert any("tells no fees" in told for told in trader.gateway.warnings)
+        await trader.back.fault("status", match="account/fee-rate", status=200, code=10005)
+        with pytest.raises(AccountStopped, match="10005"):
+            await trader.gateway.prepare([PERP])
+
+
 async def test_an_unknown_market_is_named(server: CountedExchange) -> None:
     hub = hub_of(server)
     with pytest.raises(UsageError, match=r"no market NOPEUSDT, NOPEUSDT\.SPOT.*BTCUSDT\.SPOT"):
