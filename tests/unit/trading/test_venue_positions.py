@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from obiterm.core.values import OrderKind, OrderRole, Side, Symbol
+from obiterm.core.values import OrderKind, OrderRole, OrderState, Side, Symbol
 from tests.trading_support.perpetual import PerpStage, alarms, close
 from tests.trading_support.stage import ASK, BID, BTC, entry, reconciles, sends
 
@@ -184,27 +184,28 @@ def test_positions_of_other_markets_are_known() -> None:
     assert {r.symbol for r in stage.kernel.gate.venue.reports()} == {BTC, "ETHUSDT"}
 
 
-def test_t32_after_a_restart_what_is_gone_is_noticed_at_once() -> None:
-    """Carried fills are old: the first word of the venue holds them all."""
+def restarted() -> PerpStage:
+    """Return a kernel that has read the fill of an earlier run, a minute old."""
     stage = holding(side=SELL)
-    carried = stage.fill_event(stage.sent[0], 700)
     again = PerpStage()
     again.now_ns = stage.now_ns + 60_000_000_000
-    again.step(carried)
+    again.step(stage.fill_event(stage.sent[0], 1_000))
+    again.report(stage.sent[0], OrderState.FILLED, 1_000)
     again.ready()
-    assert (again.position, closable(again)) == (-700, 0)
+    return again
+
+
+def test_t32_after_a_restart_what_is_gone_is_noticed_at_once() -> None:
+    """Carried fills are old: the first word of the venue holds them all."""
+    again = restarted()
+    assert (again.position, closable(again)) == (-1_000, 0)
     again.settle()
     assert again.position == 0
     assert again.kernel.gate.venue.alarms == 1
 
 
 def test_t32_after_a_restart_what_is_there_is_carried_on() -> None:
-    stage = holding(side=SELL)
-    carried = stage.fill_event(stage.sent[0], 700)
-    again = PerpStage()
-    again.now_ns = stage.now_ns + 60_000_000_000
-    again.step(carried)
-    again.ready()
-    again.fetched(-700)
-    assert alarms(again.settle(-700, seconds=8.0)) == []
-    assert (again.position, closable(again)) == (-700, 700)
+    again = restarted()
+    again.fetched(-1_000)
+    assert alarms(again.settle(-1_000, seconds=8.0)) == []
+    assert (again.position, closable(again)) == (-1_000, 1_000)
