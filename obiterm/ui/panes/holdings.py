@@ -98,8 +98,9 @@ class HoldingPainter:
         if self._full_names:
             venues = max([5, *(len(row.venue) for row in rows)])
             columns.insert(1, Column("VENUE", venues, venues, is_right=False, drop=15))
-        if any(row.liquidation_ticks or math.isfinite(row.leverage) for row in positions):
+        if any(row.liquidation_ticks for row in positions):
             columns.append(Column("LIQ", max(7, price), 7, drop=11))
+        if any(math.isfinite(row.leverage) for row in positions):
             columns.append(Column("LEV", 5, 5, drop=10))
         return columns
 

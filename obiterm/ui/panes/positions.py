@@ -17,8 +17,6 @@ from obiterm.ui.panes.holdings import HoldingPainter
 
 _Holding = TypeVar("_Holding", OrderRow, PositionRow)
 
-_FUNDING_FROM = 52
-"""Cells from which the footer has room for funding."""
 _SEPARATOR_FROM = 9
 """Rows from which a line stands between positions and orders."""
 
@@ -168,12 +166,15 @@ class Positions(FramedPane):
         total = sum(row.unrealised_quote for row in positions)
         fees = sum(row.fees_quote for row in positions)
         bare = sum(1 for row in positions if not row.stop_ticks)
-        text = f"uPnL [b]{result(total, 10, masked=context.masked)}[/] · fees {fit(fees, 7, 2)}"
-        if funding and width >= _FUNDING_FROM:
-            text += f" · funding {result(funding, 7, masked=context.masked)}"
+        parts = [f"uPnL [b]{result(total, 10, masked=context.masked)}[/]"]
         if bare:
-            text += f" · [b]{bare} unprotected[/]"
-        self.set_footer(text if width >= 40 else "")
+            parts.append(f"[b]{bare} unprotected[/]")
+        parts.append(f"fees {fit(fees, 7, 2)}")
+        if funding:
+            parts.append(f"funding {result(funding, 7, masked=context.masked)}")
+        while len(" · ".join(parts).replace("[b]", "").replace("[/]", "")) > width - 4:
+            parts.pop()
+        self.set_footer(" · ".join(parts))
 
 
 def _rows(frame: Frame, context: PaintContext) -> list[OrderRow | PositionRow]:

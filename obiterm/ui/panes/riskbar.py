@@ -53,7 +53,12 @@ def _arm(frame: Frame, palette: Palette) -> list[Span]:
     risk = frame.risk
     if frame.panic is not None:
         word = "EXIT" if frame.panic.flatten else "KILLED"
-        return [chip(f"{word} {clock(frame.panic.started_ns)}", palette.warn, palette)]
+        spans = [chip(f"{word} {clock(frame.panic.started_ns)}", palette.warn, palette)]
+        if len(frame.panic.accounts) < len(frame.accounts):  # the others trade on
+            armed = f"ARMED {risk.armed}/{risk.accounts}"
+            colour = palette.ok if risk.armed else palette.dim
+            spans.append(chip(armed, colour, palette))
+        return spans
     halted = any(account.state is TradingState.HALTED for account in frame.accounts)
     if halted and not risk.armed:
         return [chip("HALTED", palette.warn, palette)]

@@ -12,6 +12,7 @@ from obiterm.ui.paint.context import PaintContext
 from obiterm.ui.paint.line import Line, Row, Span
 from obiterm.ui.paint.numbers import account_codes, clean, percent, result, scale_of
 from obiterm.ui.paint.palette import style
+from obiterm.ui.paint.words import wrap
 from obiterm.ui.panes.base import RowPane
 
 
@@ -34,12 +35,12 @@ class TinyView(RowPane):
         rows.append(line.row())
         if context.entry:
             rows.append(_fitted([(context.entry, style(palette.text, palette.bg))], width, dim))
+        rows += [self._position(row, frame, context, width) for row in range(len(frame.positions))]
         for account in frame.accounts:
             if account.note:
-                hot = style(palette.hot, palette.bg, True)
-                words = (f" {clean(account.note)}", dim)
-                rows.append(_fitted([(clean(account.name), hot), words], width, dim))
-        rows += [self._position(row, frame, context, width) for row in range(len(frame.positions))]
+                hot = style(palette.hot, palette.bg)
+                words = wrap(f"{clean(account.name)}: {clean(account.note)}", width)
+                rows += [_fitted([(text, hot)], width, dim) for text in words]
         return rows[:height]
 
     @staticmethod
