@@ -20,6 +20,8 @@ from obiterm.link.panic import PanicLine
 
 _ANSWER_LIMIT_S = 1.0
 _REPORT_LIMIT_S = 30.0
+_UNREACHED_LIMIT_S = 3.0
+"""How long accounts are waited for that are not connected."""
 _LOOK_AGAIN_S = 0.01
 
 
@@ -97,10 +99,14 @@ def _panic(line: PanicLine, options: argparse.Namespace) -> int:
         raise HostGone(f"the {word} met a fault: {answer.text}", hint="look at `obiterm status`")
     found: list[PanicAccount] = []
     scope = _Scope(word, options.account, began)
-    while time.monotonic() - began < _REPORT_LIMIT_S:
-        found = scope.accounts(_look(line, word))
-        if found and all(one.done for one in found):
-            return scope.report(found, as_json=options.json)
+    while (passed_s := time.monotonic() - began) < _REPORT_LIMIT_S:
+        status = _look(line, word)
+        found = scope.accounts(status)
+        waits_for = {one.account for one in found if not one.done}
+        if found and not waits_for:
+            break
+        if waits_for <= _unreached(status) and passed_s > _UNREACHED_LIMIT_S and found:
+            break
         time.sleep(_LOOK_AGAIN_S)
     if not found:
         raise HostGone(f"the host took the {word} but reports nothing about it")
@@ -115,6 +121,11 @@ def _look(line: PanicLine, word: str) -> Status:
             f"the host took the {word}, but does not report how far it is",
             hint="its process may hang; look at the venue itself",
         ) from None
+
+
+def _unreached(status: Status) -> set[str]:
+    """Return the accounts whose venue has not answered yet: their kill waits for it."""
+    return {one.name for one in status.accounts if not one.rest}
 
 
 class _Scope:

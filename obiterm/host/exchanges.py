@@ -37,7 +37,7 @@ class HostedExchange:
         self.profile = profile
         self.accounts = list(accounts)
         self.life = 0
-        self.trouble = ""
+        self.trouble = "the simulated exchange does not run yet"
         self._child: ExchangeChild | None = None
         self._up = asyncio.Event()
         self._down = asyncio.Event()
@@ -70,10 +70,13 @@ class HostedExchange:
         """
         backoff = Backoff(first_s=_FIRST_WAIT_S, ceiling_s=_LONGEST_WAIT_S)
         loop = asyncio.get_running_loop()
-        while self._child is not None:
+        while True:
+            if self._child is None:
+                await self._start_again(backoff, tell)
+                tell(f"the simulated exchange of {self.profile.venue} is back")
             began = loop.time()
             try:
-                await self._child.until_gone()
+                await self._until_gone()
                 return
             except ExchangeGone as error:
                 self._lost(error)
@@ -82,8 +85,10 @@ class HostedExchange:
                 self._suffer(error, tell)
             if loop.time() - began > _STEADY_AFTER_S:
                 backoff.reset()
-            await self._start_again(backoff, tell)
-            tell(f"the simulated exchange of {self.profile.venue} is back")
+
+    async def _until_gone(self) -> None:
+        if self._child is not None:
+            await self._child.until_gone()
 
     async def _start_again(self, backoff: Backoff, tell: Callable[[str], None]) -> None:
         while self._child is None:

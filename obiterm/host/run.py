@@ -120,10 +120,16 @@ def _require_some_keys(profile: Profile) -> None:
 
 
 async def _start_all(exchanges: list[HostedExchange]) -> None:
-    """Start the exchanges at the same time; the first one that refuses ends it."""
-    async with asyncio.TaskGroup() as group:
-        for exchange in exchanges:
-            group.create_task(exchange.start())
+    """Start the exchanges at the same time.
+
+    One that cannot start now is tried again later, like one that ends, unless it is the only
+    one. What the profile asks for in vain ends the host.
+    """
+    results = await asyncio.gather(*(one.start() for one in exchanges), return_exceptions=True)
+    failures = [one for one in results if isinstance(one, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, ExchangeGone) or len(failures) == len(exchanges):
+            raise failure
 
 
 class _Host:

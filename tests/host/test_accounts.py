@@ -7,12 +7,15 @@ import signal
 import time
 from contextlib import ExitStack
 
+import msgspec
 import pytest
 
 from obiterm.core.commands import Rearm, StartStrategy
 from obiterm.core.values import TradingState
+from obiterm.host.exchange_child import ExchangeAddress
 from obiterm.link.messages import LogLines, PanicAccount
 from tests.host.accounts import (
+    MARKETS,
     Account,
     account,
     child_of,
@@ -162,6 +165,11 @@ def test_a_bad_key_stops_one_account_and_says_what_to_do(stack: ExitStack, attac
     assert "! stopped by the venue" in shown.stdout
     done = run("kill", "--account", "good")
     assert done.returncode == 0, done.stdout
+    done = run("kill", timeout_s=10.0)
+    assert done.returncode == 1
+    assert "✔ good" in done.stdout
+    assert "✘ bad  0 cancelled  unconfirmed" in done.stdout
+    assert "not reached yet: stopped by the venue" in done.stdout
 
 
 def test_a_venue_that_is_not_there_yet_is_found_later(stack: ExitStack, attach: Attach) -> None:
@@ -194,13 +202,14 @@ def test_a_venue_that_is_not_there_yet_is_found_later(stack: ExitStack, attach: 
     wait_fills(here, len(here.read()["fills"]))
 
 
-def test_a_kill_waits_for_an_account_that_is_not_reached(stack: ExitStack) -> None:
-    exchange = Exchange()
+@pytest.mark.parametrize("venue", list(MARKETS))
+def test_a_kill_waits_for_an_account_that_is_not_reached(venue: str, stack: ExitStack) -> None:
+    exchange = Exchange("--venue", venue)
     stack.callback(exchange.close)
-    urls = {name: exchange.address[name] for name in ("rest", "stream", "ws_api")}
+    urls = msgspec.convert(exchange.address, ExchangeAddress).urls()
     keys = {"FAR_KEY": exchange.address["api_key"], "FAR_SECRET": exchange.address["api_secret"]}
     os.kill(exchange.pid, signal.SIGSTOP)
-    profile = write_accounts("far", [Account("far", surf=True).outside("FAR", urls)])
+    profile = write_accounts("far", [Account("far", venue, surf=True).outside("FAR", urls)])
     with host_of(profile, connected=False, **keys) as host:
         host.send(signal.SIGUSR1)
         wait_account(host, "far", lambda one: one.state is TradingState.HALTED)
