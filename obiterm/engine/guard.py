@@ -1,4 +1,4 @@
-"""Own orders never meet, on whatever accounts they are (R15 Q13, docs/decisions/0010).
+"""Own orders never meet, on whatever accounts they are (R15 Q13, docs/decisions/0011).
 
 One guard per host. Each account takes a seat at every book that it trades; accounts whose
 seats are at the same book are rivals. At the last door before the wire an order is compared
