@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -105,12 +104,11 @@ def test_r13_every_failure_shows_the_venues_words_and_code(
     assert type(error) is ERRORS[module.classify(status, code, words)]
 
 
-@pytest.mark.parametrize("verdict", Verdict)
-def test_each_verdict_is_an_error_of_its_own(verdict: Verdict) -> None:
-    make: Callable[..., Any] = failure_of
-    error = make(verdict, "-1", "words", hint="do this", retry_after_ms=7)
-    assert type(error) is ERRORS[verdict]
-    if verdict is Verdict.RETRY:
-        assert error.retry_after_ms == 7
-    if verdict in (Verdict.STOP, Verdict.REFUSE):
+def test_what_a_failure_knows_reaches_its_error() -> None:
+    retry = failure_of(Verdict.RETRY, "-1", "words", hint="do this", retry_after_ms=7)
+    assert isinstance(retry, RetryLater)
+    assert retry.retry_after_ms == 7
+    for verdict in (Verdict.STOP, Verdict.REFUSE):
+        error = failure_of(verdict, "-1", "words", hint="do this")
+        assert type(error) is ERRORS[verdict]
         assert error.hint == "do this"
