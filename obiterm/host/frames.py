@@ -188,7 +188,7 @@ def risk_pane(
     day_loss = exposure = weight = 0.0
     offset = math.nan
     needed = resting = 0
-    trips: list[float] = []
+    trips: list[list[float]] = []
     feed_ages: list[float] = []
     sockets: dict[tuple[int, str], str] = {}
     books: dict[tuple[int, str], int] = {}
@@ -203,7 +203,7 @@ def risk_pane(
         weight = max(weight, health.weight_share)
         off = gate.clock_offset_ns / NS_PER_MS
         offset = off if math.isnan(offset) or abs(off) > abs(offset) else offset
-        trips += health.round_trips_ms
+        trips += [sorted(health.round_trips_ms)] if health.round_trips_ms else []
         shared, own = id(engine.feed), id(engine)
         for name, state in engine.sockets().items():
             sockets[(own if name in health.sockets else shared, name)] = state
@@ -215,7 +215,6 @@ def risk_pane(
             key = (shared, str(symbol))
             books[key] = max(books.get(key, 0), market.book.gaps)
         fees += sum((p.fees_quote for p in gate.positions.values()), Decimal(0))
-    ordered = sorted(trips)
     decided = [engine.decisions for engine in engines if engine.decisions.count]
     p50_us, p99_us = (
         max((one.percentile_ns(share) / 1_000 for one in decided), default=math.nan)
@@ -233,8 +232,8 @@ def risk_pane(
         orders_limit=sum(engine.kernel.setup.limits.max_open_orders for engine in engines),
         weight_share=weight,
         clock_offset_ms=offset,
-        rtt_p50_ms=ordered[len(ordered) // 2] if ordered else math.nan,
-        rtt_p99_ms=ordered[int(0.99 * len(ordered))] if ordered else math.nan,
+        rtt_p50_ms=max((one[len(one) // 2] for one in trips), default=math.nan),
+        rtt_p99_ms=max((one[int(0.99 * len(one))] for one in trips), default=math.nan),
         tick_to_order_p50_us=p50_us,
         tick_to_order_p99_us=p99_us,
         sockets=list(sockets.values()),

@@ -27,6 +27,7 @@ class HostSide:
         self._run = ""
         self._last_line = 0
         self._chosen = False
+        self._accounts: list[str] = []
 
     def attached(self, welcome: Welcome) -> None:
         """Take the greeting of a host, the first one or a later one."""
@@ -40,9 +41,11 @@ class HostSide:
             self._run, self._last_line = run, 0
         if cockpit.account not in welcome.accounts:
             cockpit.account = ""
-        if self._chosen:  # a market that is not there (yet) is shown as such, or another chosen
+        same_accounts, self._accounts = welcome.accounts == self._accounts, welcome.accounts
+        if self._chosen and (same_accounts or cockpit.market in cockpit.instruments):
             self._app.attachment.send(Watch(*cockpit.market, cockpit.account))
         else:
+            self._chosen = False
             cockpit.market = next(iter(cockpit.instruments), NO_MARKET)
         self._tell_control()
 

@@ -14,8 +14,10 @@ from obiterm.core.commands import Kill
 from obiterm.core.effects import Note, Verb
 from obiterm.core.events import Traded
 from obiterm.core.values import Environment, MarketKind, Side, Symbol, TradingState
+from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import LatchStore
-from obiterm.host.history import MOST_MARKETS, DepthHistory
+from obiterm.host import frames
+from obiterm.host.history import COLUMN_LEVELS, MOST_MARKETS, DepthHistory
 from obiterm.host.places import venue_names
 from obiterm.host.publisher import Publisher
 from obiterm.host.slots import AccountSlot
@@ -168,6 +170,31 @@ async def test_a_print_that_every_account_hears_is_shown_once(tmp_path: Path) ->
             publisher.on_event(name, event)
         publisher.publish([screen.viewer()])
         assert screen.frame().trades == [TradeDot(6_000_000, 70, Side.BUY)]
+
+
+async def test_only_watched_books_are_read_each_once_a_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [slot(tmp_path, name, "binance") for name in NAMES]
+    publisher = Publisher(slots, CLOCK)
+    screens = [Screen(Watch("binance", "BTCUSDT")) for _ in range(3)]
+    async with crowd(tmp_path, NAMES) as made:
+        await made.until(made.is_ready)
+        for name, place in zip(NAMES, slots, strict=True):
+            place.take(made.engines[name])
+        read: list[int] = []
+        real = frames.depth_of
+
+        def depth_of(engine: AccountEngine, symbol: str, levels: int = 400) -> Depth:
+            read.append(levels)
+            return real(engine, symbol, levels)
+
+        monkeypatch.setattr(frames, "depth_of", depth_of)
+        publisher.publish([])
+        assert read == [COLUMN_LEVELS], "nobody looks: the past alone is kept"
+        read.clear()
+        publisher.publish([screen.viewer() for screen in screens])
+        assert [levels for levels in read if levels != COLUMN_LEVELS] == [400]
 
 
 def test_log_lines_name_the_market_of_their_account(tmp_path: Path) -> None:

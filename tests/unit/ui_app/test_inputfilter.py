@@ -132,6 +132,12 @@ def test_escape_is_a_key_after_a_moment() -> None:
     assert box.tick(ESC_WAIT_NS) == ESCAPE
 
 
+def test_a_key_soon_after_escape_is_a_key_of_its_own() -> None:
+    box = InputFilter()
+    passed = box.feed("\x1b", 0) + box.tick(ESC_WAIT_NS) + box.feed("b", ESC_WAIT_NS + 1)
+    assert keys(passed) == ["escape", "b"]
+
+
 def test_a_panic_key_cut_by_a_slow_link_is_whole_again() -> None:
     box = InputFilter()
     assert box.feed("\x1b[2", 0) == ""
