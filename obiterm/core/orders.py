@@ -47,6 +47,26 @@ class ApprovedOrder(msgspec.Struct, frozen=True, tag=True):
     approved_ns: int
 
 
+class RehearsedOrder(msgspec.Struct, frozen=True, tag=True):
+    """An intent that walks the order path so that the path is quick, and never leaves.
+
+    A type of its own: nothing that writes to a venue takes it (``require_approved``).
+    """
+
+    intent: OrderIntent
+    approved_ns: int
+
+
+BuildableOrder = ApprovedOrder | RehearsedOrder
+"""What can be put into a venue's words; only the first may be sent."""
+
+
+def require_approved(order: ApprovedOrder) -> None:
+    """Raise ``TypeError`` for anything but an approved order, whatever type checkers were told."""
+    if type(order) is not ApprovedOrder:
+        raise TypeError(f"{type(order).__name__} is no approved order: nothing was sent")
+
+
 class RefusedOrder(msgspec.Struct, frozen=True, tag=True):
     """An intent that did not pass, with the limit that stopped it."""
 

@@ -47,6 +47,7 @@ from obiterm.engine.latches import Latched, LatchStore, LatchWriter
 from obiterm.engine.listeners import EventListener, Listeners, NoteListener
 from obiterm.engine.panic import PanicPath
 from obiterm.engine.reconciliation import Reconciler
+from obiterm.engine.rehearsal import Rehearsal
 from obiterm.engine.rows import AccountRows
 from obiterm.journal.log import Journal
 from obiterm.trading.kernel import Kernel
@@ -75,6 +76,7 @@ class AccountEngine:
         door: where its orders leave, or are kept from meeting those of other accounts.
         faults: events that the kernel, and effects that the venue's side could not take.
         listeners: who is told of notes and events.
+        rehearsal: walks the order path without an order.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class AccountEngine:
             tell=self._tell,
             leaving_lots=self._leaving_lots,
         )
+        self.rehearsal = Rehearsal(self.kernel, self._rows, self.door, clock)
         self._latches = LatchWriter(latches, record.account, self._latch_failed)
         self._clock = clock
         self._inherited: list[Event] = []

@@ -15,7 +15,7 @@ from obiterm.core.commands import CancelOrder
 from obiterm.core.effects import Verb
 from obiterm.core.events import Commanded, Event, OrderRefused, OrderReported, Ticked
 from obiterm.core.latency import LatencyWindow
-from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent
+from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent, RehearsedOrder
 from obiterm.core.values import (
     ClientOrderId,
     OrderKind,
@@ -107,6 +107,13 @@ class Door:
         self._gateway.send(order)
         if tick_ns:
             self.decisions.add(self._clock.wall_ns() - tick_ns)
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Ask what ``send`` asks and build the order's bytes; nothing is refused, held or sent."""
+        seat = self._seats[order.intent.symbol]
+        if seat.rivals:
+            self._guard.meeting(seat, order.intent)
+        self._gateway.rehearse(order)
 
     def _is_stopped(self, order: ApprovedOrder, now_ns: int) -> bool:
         """Return whether the guard refuses or holds an order, and do what follows from it."""

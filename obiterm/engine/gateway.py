@@ -16,7 +16,7 @@ import msgspec
 
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, LiveOrder
+from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
 
 Emit = Callable[[Event], None]
@@ -78,7 +78,18 @@ class Gateway(Protocol):
         ...
 
     def send(self, order: ApprovedOrder) -> None:
-        """Write an order to the venue. The outcome comes as an event."""
+        """Write an order to the venue. The outcome comes as an event.
+
+        Raises ``TypeError`` for what the risk gate has not approved.
+        """
+        ...
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build, sign and frame an order as ``send`` would, and drop the bytes (decision 0012).
+
+        Nothing is counted, remembered or written. Without a connection that orders could
+        leave by it does nothing.
+        """
         ...
 
     def drop_unsent(self) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from obiterm.core.clock import Clock
 from obiterm.core.effects import Effect, Send
 from obiterm.core.errors import DataError
+from obiterm.core.orders import RehearsedOrder
 from obiterm.journal.log import Journal
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -49,6 +50,11 @@ class AccountRows:
                 has_orders = True
                 self.write("intent", (now_ns, effect))
         return self.commit() if has_orders else True
+
+    def rehearse(self, order: RehearsedOrder, now_ns: int) -> None:
+        """Build the row of an intent that never leaves; nothing is added or written."""
+        payload = _encode((now_ns, order))
+        self._journal.rehearse(self._account, "intent", payload, self._clock.wall_ns())
 
     def others(self, effects: Iterable[Effect], now_ns: int) -> None:
         """Write every effect that is no order."""

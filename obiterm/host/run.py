@@ -21,6 +21,7 @@ from obiterm.host.exchange_child import ExchangeGone
 from obiterm.host.exchanges import HostedExchange, hosted_exchanges
 from obiterm.host.lock import only_host_of
 from obiterm.host.publisher import Publisher, measure_loop_lag
+from obiterm.host.rehearsal import Rehearsals
 from obiterm.host.service import HostOptions, HostService
 from obiterm.host.slots import AccountSlot, engines_of
 from obiterm.host.supervision import Supervisor, keep_journal
@@ -192,6 +193,7 @@ class _Host:
             publisher.run(lambda: self._server.viewers),
             measure_loop_lag(publisher),
             keep_journal(self._journal, publisher),
+            Rehearsals(self._slots, publisher.tell).run(),
             *(self._keep_exchange(exchange) for exchange in self._exchanges),
             *(self._supervisor(slot).run() for slot in self._slots),
         ]

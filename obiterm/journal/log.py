@@ -113,6 +113,11 @@ class Journal:
         self._next_seq = seq + 1
         return seq
 
+    def rehearse(self, account: str, kind: str, payload: bytes, at_ns: int) -> None:
+        """Build the next row as ``append`` would, and drop it: nothing is added or written."""
+        words = self._words.get((account, kind)) or pack_word(account) + pack_word(kind)
+        pack_frame(self._last_hash, self._next_seq, at_ns, words, payload)
+
     def _pack_words(self, account: str, kind: str) -> bytes:
         if len(self._words) >= _MAX_WORDS:
             self._words.clear()

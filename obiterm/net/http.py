@@ -111,6 +111,12 @@ class HttpPool:
         self._busy.add(connection)
         return Written(self, connection, flight, answer)
 
+    def rehearse(
+        self, method: str, target: bytes, headers: Headers = (), body: bytes = b""
+    ) -> None:
+        """Build the bytes that ``write_now`` would write, and drop them."""
+        self._payload(method, target, headers, body)
+
     def close(self) -> None:
         """Close every connection; requests under way end as cut."""
         for connection in [*self._idle, *self._busy]:

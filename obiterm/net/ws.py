@@ -15,7 +15,7 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.values import NS_PER_S
 from obiterm.net.backoff import Backoff
-from obiterm.net.ws_connection import OnText, WsConnection, open_connection
+from obiterm.net.ws_connection import OnText, WsConnection, frame_text, open_connection
 
 OnUp = Callable[[], None]
 OnDown = Callable[[str], None]
@@ -102,6 +102,10 @@ class Socket:
         if self._connection is None:
             raise RetryLater("connection", "not connected: nothing was sent")
         self._connection.send(text)
+
+    def rehearse(self, text: bytes) -> None:
+        """Build the frame that ``send`` would write, and drop it."""
+        frame_text(text)
 
     def reconnect(self, reason: str) -> None:
         """Replace the connection: at once if it was steady, else after the back-off.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from os import urandom
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -22,6 +23,11 @@ from websockets.uri import parse_uri
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError, ObitermError, RetryLater
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # the library was built without its C part
+    from websockets.utils import apply_mask
 
 OnText = Callable[[bytes, int], None]
 """Called with a frame's bytes and the Unix ns of its arrival; must not block."""
@@ -36,6 +42,7 @@ _WHOLE_TEXT = 0x81
 """First byte of an unfragmented text frame without extensions."""
 _LENGTH_16 = 126
 _LENGTH_64 = 127
+_SHORT_LIMIT = 1 << 16
 _MASKED = 128
 _HEAD_END = b"\r\n\r\n"
 _SWITCHING = b"101"
@@ -105,8 +112,7 @@ class WsConnection(asyncio.Protocol):
         if transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self.cut("the peer takes no more data")
             raise RetryLater("connection", "the peer takes no more data: nothing was sent")
-        self._protocol.send_text(text)
-        self._flush()
+        transport.write(frame_text(text))
 
     def ping(self) -> None:
         """Send a ping; any answer counts as a sign of life."""
@@ -262,3 +268,16 @@ class WsConnection(asyncio.Protocol):
                 transport.write(data)
             elif transport.can_write_eof():
                 transport.write_eof()
+
+
+def frame_text(text: bytes) -> bytes:
+    """Return a whole, masked text frame of a client (RFC 6455 §5.2)."""
+    length = len(text)
+    if length < _LENGTH_16:
+        head = bytes((_WHOLE_TEXT, _MASKED | length))
+    elif length < _SHORT_LIMIT:
+        head = bytes((_WHOLE_TEXT, _MASKED | _LENGTH_16)) + length.to_bytes(2, "big")
+    else:
+        head = bytes((_WHOLE_TEXT, _MASKED | _LENGTH_64)) + length.to_bytes(8, "big")
+    mask = urandom(4)
+    return head + mask + apply_mask(text, mask)

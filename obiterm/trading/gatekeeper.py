@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from obiterm.core.events import FundingPaid
-from obiterm.core.orders import ApprovedOrder, OrderIntent, RefusedOrder
+from obiterm.core.orders import ApprovedOrder, OrderIntent, RefusedOrder, RehearsedOrder
 from obiterm.core.values import (
     NS_PER_MS,
     ClientOrderId,
@@ -212,6 +212,18 @@ class Gatekeeper:
         if isinstance(outcome, RefusedOrder):
             self.refusals += 1
         return outcome
+
+    def rehearse(self, intent: OrderIntent, now_ns: int) -> RehearsedOrder:
+        """Judge an intent that never leaves as ``check`` would; nothing is counted.
+
+        What the judgement says does not matter: nothing is approved by it.
+        """
+        self._gate.judge(intent, self._context(intent, now_ns), now_ns)
+        return RehearsedOrder(intent=intent, approved_ns=now_ns)
+
+    def rehearsal_id(self, owner: str) -> ClientOrderId:
+        """Return the id of orders that never leave: number 0, which no order of a run has."""
+        return make_client_id(self.setup.run, 0, OrderRole.ENTRY, owner, "dry")
 
     def _context(self, intent: OrderIntent, now_ns: int) -> RiskContext:
         symbol = intent.symbol

@@ -31,6 +31,7 @@ from obiterm.core.events import (
     TopChanged,
     Traded,
 )
+from obiterm.core.orders import RehearsedOrder
 from obiterm.core.values import (
     NS_PER_S,
     OrderRole,
@@ -363,3 +364,26 @@ class Kernel:
             view = runner.view(market, available, tradable, now_ns)
             effects += runner.step(view, self.gate, now_ns)
         return effects
+
+    # -- rehearsing ---------------------------------------------------------------------
+
+    def rehearse(self, turn: int, now_ns: int) -> RehearsedOrder | None:
+        """Walk an order through view, risk gate and log line that never leaves (decision 0012).
+
+        Nothing changes: any number of calls between two steps leaves all later effects as they
+        would have been. ``turn`` chooses among the instances. ``None`` while none of them could
+        enter: halted, reducing, not armed, not in sight, stopped, without a fresh book.
+        """
+        gate = self.gate
+        if gate.state is not TradingState.ACTIVE or not gate.armed or not self.in_sight:
+            return None
+        count = len(self.runners)
+        for step in range(count):
+            runner = self.runners[(turn + step) % count]
+            symbol = runner.symbol
+            tradable = runner.running and gate.tradable(symbol, now_ns)
+            if tradable and not self.manual.is_closing(symbol):
+                available = gate.free(runner.instrument.money)
+                view = runner.view(self.markets[symbol], available, tradable, now_ns)
+                return runner.rehearse(view, gate, now_ns)
+        return None

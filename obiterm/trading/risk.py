@@ -38,15 +38,31 @@ class RiskGate:
 
         Closes count towards the order rate but are never refused for it.
         """
+        refused = self.judge(intent, context, now_ns)
+        if refused is not None:
+            return refused
         approved = self._approved_ns
         while approved and approved[0] <= now_ns - _RATE_WINDOW_NS:
             approved.popleft()
-        found = refusal(Case(intent, context, self.limits, len(approved)))
-        if found is not None:
-            limit, reason = found
-            return RefusedOrder(intent=intent, limit=limit, reason=reason)
         approved.append(now_ns)
         return ApprovedOrder(intent=intent, approved_ns=now_ns)
+
+    def judge(self, intent: OrderIntent, context: RiskContext, now_ns: int) -> RefusedOrder | None:
+        """Return the refusal that ``check`` would return; nothing is approved or counted."""
+        found = refusal(Case(intent, context, self.limits, self._approved_in_window(now_ns)))
+        if found is None:
+            return None
+        limit, reason = found
+        return RefusedOrder(intent=intent, limit=limit, reason=reason)
+
+    def _approved_in_window(self, now_ns: int) -> int:
+        """Return how many orders were approved in the last ten seconds."""
+        count = len(self._approved_ns)
+        for at_ns in self._approved_ns:
+            if at_ns > now_ns - _RATE_WINDOW_NS:
+                break
+            count -= 1
+        return count
 
 
 def approve_panic_close(intent: OrderIntent, now_ns: int) -> ApprovedOrder:

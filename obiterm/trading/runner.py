@@ -8,8 +8,15 @@ import msgspec
 
 from obiterm.core.effects import Effect, Note, Send, Verb
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import OrderIntent, RefusedOrder
-from obiterm.core.values import NS_PER_S, OrderRole, TradingState
+from obiterm.core.orders import OrderIntent, RefusedOrder, RehearsedOrder
+from obiterm.core.values import (
+    NS_PER_S,
+    ClientOrderId,
+    OrderKind,
+    OrderRole,
+    Side,
+    TradingState,
+)
 from obiterm.market.state import MarketState
 from obiterm.strategies.base import Decision, MarketView, PositionView, View, Wish
 from obiterm.trading.desk import RESTING
@@ -24,6 +31,8 @@ _ALARM_AFTER_NS = 2 * NS_PER_S
 """A position without a stop at the venue for this long is told (T24)."""
 _PROTECTION = frozenset({OrderRole.STOP, OrderRole.TAKE_PROFIT})
 _CLOSES = _PROTECTION | {OrderRole.EXIT}
+_REHEARSAL = "dry"
+"""Tag of orders that never leave."""
 
 
 class Runner:
@@ -179,8 +188,37 @@ class Runner:
             if self.running:
                 self.reason = waits_for
             return []
-        intent = OrderIntent(
-            client_id=gate.next_id(wish.role, self.name, wish.tag),
+        intent = self._intent(wish, gate.next_id(wish.role, self.name, wish.tag))
+        outcome = gate.check(intent, now_ns)
+        if isinstance(outcome, RefusedOrder):
+            return self._refused_by_gate(wish, outcome, now_ns)
+        self._last_refusal = ""
+        gate.desk.sent(outcome, now_ns)
+        return [Send(order=outcome), self._sending(intent, gate, now_ns)]
+
+    def rehearse(self, view: View, gate: Gatekeeper, now_ns: int) -> RehearsedOrder:
+        """Walk a small entry below the bid through what ``step`` does; nothing changes."""
+        ticks = max(1, view.market.bid_ticks * 99 // 100)
+        instrument = self.instrument
+        least = int(instrument.min_notional / instrument.notional(ticks, 1)) + 1
+        wish = Wish(
+            tag=_REHEARSAL,
+            side=Side.BUY,
+            kind=OrderKind.LIMIT,
+            lots=max(instrument.min_lots, least),
+            role=OrderRole.ENTRY,
+            price_ticks=ticks,
+        )
+        live = list(gate.desk.live(self.symbol, self.name))
+        compare(self._allowed((wish,), live, gate), live)
+        intent = self._intent(wish, gate.rehearsal_id(self.name))
+        order = gate.rehearse(intent, now_ns)
+        self._sending(intent, gate, now_ns)
+        return order
+
+    def _intent(self, wish: Wish, client_id: ClientOrderId) -> OrderIntent:
+        return OrderIntent(
+            client_id=client_id,
             symbol=self.symbol,
             side=wish.side,
             kind=wish.kind,
@@ -194,22 +232,16 @@ class Runner:
             reduce_only=wish.reduce_only or self._must_reduce(wish),
             time_in_force=wish.time_in_force,
         )
-        outcome = gate.check(intent, now_ns)
-        if isinstance(outcome, RefusedOrder):
-            return self._refused_by_gate(wish, outcome, now_ns)
-        self._last_refusal = ""
-        gate.desk.sent(outcome, now_ns)
-        return [
-            Send(order=outcome),
-            Note(
-                verb=Verb.SEND,
-                symbol=self.symbol,
-                text=gate.desk.describe(intent),
-                at_ns=now_ns,
-                side=wish.side,
-                owner=self.name,
-            ),
-        ]
+
+    def _sending(self, intent: OrderIntent, gate: Gatekeeper, now_ns: int) -> Note:
+        return Note(
+            verb=Verb.SEND,
+            symbol=self.symbol,
+            text=gate.desk.describe(intent),
+            at_ns=now_ns,
+            side=intent.side,
+            owner=self.name,
+        )
 
     def _must_reduce(self, wish: Wish) -> bool:
         """Return whether the venue has to cut an order to the position: it never opens one."""

@@ -2,8 +2,10 @@
 
 From the call that sends an order to its arrival at the exchange: build, sign, send.
 Ours and theirs in turn, each on an account of its own, with pauses between, so that both
-pay for the same server and for being cold. ccxt uses its WebSocket order entry where it has
-one for the venue, REST elsewhere. Ratios count, not microseconds.
+pay for the same server. Before an order of ours its path is rehearsed, as a host does all the
+time (docs/decisions/0012), and not before one of ccxt's, whose users' programs do not. ccxt
+uses its WebSocket order entry where it has one for the venue, REST elsewhere. Ratios count,
+not microseconds.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import uvloop
 
 from obiterm.config.keys import ApiKeys
 from obiterm.core.events import Event, OrderRefused, OrderReported
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.orders import ApprovedOrder, OrderIntent, RehearsedOrder
 from obiterm.core.values import (
     ClientOrderId,
     Environment,
@@ -38,6 +40,7 @@ from obiterm.core.values import (
 from obiterm.engine.gateway import Gateway
 from obiterm.engine.hub import Hub
 from obiterm.engine.venues import VENUES, open_hub
+from obiterm.host.rehearsal import EVERY_S
 from obiterm.net.clock import SteadyClock
 from tests.benchmarks.peers_ccxt import MARKETS, peer
 
@@ -45,6 +48,7 @@ HERE = Path(__file__).parent
 ORDERS = int(os.environ.get("OBITERM_BENCH_ORDERS", "60"))
 WARM = 5
 PAUSE_S = 0.12
+REHEARSES = os.environ.get("OBITERM_BENCH_REHEARSAL", "1") != "0"
 TARGET = 0.6
 OURS = {
     "binance": "BTCUSDT",
@@ -116,12 +120,16 @@ class Trader:
         if future is not None and not future.done() and event.state is OrderState.OPEN:
             future.set_result(None)
 
-    async def place(self) -> int:
-        """Send an order far below the market; return when it was asked for, ns."""
-        self.number += 1
-        client_id = ClientOrderId(f"ob-bench-{self.number}e-x-entry")
-        intent = OrderIntent(
-            client_id=client_id,
+    async def pause(self) -> None:
+        """Wait as a host waits that trades: rehearsing."""
+        end = time.monotonic() + PAUSE_S
+        while time.monotonic() < end:
+            self.gateway.rehearse(RehearsedOrder(self.intent("ob-bench-0e-x-dry"), time.time_ns()))
+            await asyncio.sleep(EVERY_S)
+
+    def intent(self, client_id: str) -> OrderIntent:
+        return OrderIntent(
+            client_id=ClientOrderId(client_id),
             symbol=self.symbol,
             side=Side.BUY,
             kind=OrderKind.LIMIT,
@@ -131,7 +139,12 @@ class Trader:
             tag="entry",
             price_ticks=self.price_ticks,
         )
-        accepted = self._waiting[client_id] = asyncio.get_running_loop().create_future()
+
+    async def place(self) -> int:
+        """Send an order far below the market; return when it was asked for, ns."""
+        self.number += 1
+        intent = self.intent(f"ob-bench-{self.number}e-x-entry")
+        accepted = self._waiting[intent.client_id] = asyncio.get_running_loop().create_future()
         began_ns = time.perf_counter_ns()
         self.gateway.send(ApprovedOrder(intent, time.time_ns()))
         await asyncio.wait_for(accepted, 10)
@@ -171,7 +184,7 @@ async def trade(address: dict[str, Any]) -> tuple[list[int], list[int]]:
             began_ns = time.perf_counter_ns()
             await create(market, "limit", "buy", QUANTITY[venue], price)
             theirs.append(began_ns)
-            await asyncio.sleep(PAUSE_S)
+            await (trader.pause() if REHEARSES else asyncio.sleep(PAUSE_S))
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

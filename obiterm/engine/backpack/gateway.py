@@ -9,7 +9,7 @@ from decimal import Decimal
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError
 from obiterm.core.events import BalanceChanged, Event, Filled, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder
+from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
 from obiterm.core.values import (
     NS_PER_S,
     ClientOrderId,
@@ -220,6 +220,10 @@ class BackpackGateway:
     def send(self, order: ApprovedOrder) -> None:
         """Write an order now; its outcome comes as an event."""
         self._orders.send(order)
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build and sign the request of an order that never leaves."""
+        self._orders.rehearse(order)
 
     def drop_unsent(self) -> None:
         """Give up orders that still wait for a connection (T4); their outcome is unknown."""

@@ -25,7 +25,8 @@ from obiterm.core.events import (
     OrderRefused,
     OrderReported,
 )
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.instruments import Instrument
+from obiterm.core.orders import ApprovedOrder, OrderIntent, RehearsedOrder, require_approved
 from obiterm.core.values import (
     NS_PER_MS,
     NS_PER_S,
@@ -116,6 +117,7 @@ class OrderEntry:
 
         No limit of ours holds up an exit or a stop (T44).
         """
+        require_approved(order)
         intent = order.intent
         wait_ns = 0 if intent.role in _EXITS else self._account.calls.wait_ns()
         if wait_ns > 0:
@@ -128,6 +130,16 @@ class OrderEntry:
             self._refuse(intent, str(error), RefusalKind.ORDER)
             return
         self._start(request, Asked(Ask.PLACE, intent.symbol, intent.client_id))
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build and sign the request of an order that never leaves."""
+        account = self._account
+        account.calls.wait_ns()
+        instrument = account.instruments[order.intent.symbol]
+        request = account.orders.rehearse(
+            order, instrument, account.venue_ms(), self._extras(instrument)
+        )
+        self._pool.rehearse(request.method, request.target, request.headers, request.body)
 
     def drop_unsent(self) -> None:
         """Give up orders that still wait for a connection; their outcome counts as unknown."""
@@ -241,9 +253,11 @@ class OrderEntry:
     def _place_request(self, order: ApprovedOrder) -> HttpRequest:
         account = self._account
         instrument = account.instruments[order.intent.symbol]
-        redeems = account.redeems and instrument.kind is MarketKind.SPOT
-        extras = OrderExtras(auto_lend_redeem=True) if redeems else NO_EXTRAS
-        return account.orders.place(order, instrument, account.venue_ms(), extras)
+        return account.orders.place(order, instrument, account.venue_ms(), self._extras(instrument))
+
+    def _extras(self, instrument: Instrument) -> OrderExtras:
+        redeems = self._account.redeems and instrument.kind is MarketKind.SPOT
+        return OrderExtras(auto_lend_redeem=True) if redeems else NO_EXTRAS
 
     # -- awaited -------------------------------------------------------------------------------
 

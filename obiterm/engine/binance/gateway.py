@@ -16,7 +16,13 @@ from obiterm.core.events import (
     OrderReported,
     PositionReported,
 )
-from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent
+from obiterm.core.orders import (
+    ApprovedOrder,
+    LiveOrder,
+    OrderIntent,
+    RehearsedOrder,
+    require_approved,
+)
 from obiterm.core.values import (
     NS_PER_MS,
     NS_PER_S,
@@ -148,6 +154,7 @@ class BinanceGateway:
 
     def send(self, order: ApprovedOrder) -> None:
         """Write an order: on the account socket, else by REST."""
+        require_approved(order)
         intent = order.intent
         wait_ns = self._rest.budget.may_send(1, True, intent.role in _EXITS, self._rest.venue_ns())
         if wait_ns:
@@ -160,6 +167,13 @@ class BinanceGateway:
         frame = user.place(order, self._rest.venue_ms(), self._clock.monotonic_ns())
         self._asked_ns[user.last_id] = self._clock.wall_ns()
         self._write(frame)
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build and sign the frame of an order that never leaves, while the socket is up."""
+        self._rest.budget.may_send(1, True, False, self._rest.venue_ns())
+        if self._user_socket.is_up:
+            frame = self._session().rehearse(order, self._rest.venue_ms())
+            self._user_socket.rehearse(frame)
 
     def drop_unsent(self) -> None:
         """Give up orders that still wait for a connection (T4)."""

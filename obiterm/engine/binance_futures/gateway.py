@@ -12,7 +12,7 @@ import msgspec
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError, ObitermError, Refused
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder
+from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
 from obiterm.core.values import (
     ClientOrderId,
     OrderKind,
@@ -156,6 +156,10 @@ class FuturesGateway:
     def send(self, order: ApprovedOrder) -> None:
         """Write an order: on the order connection, else by REST."""
         self._ready().line.send(order)
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build and sign the frame of an order that never leaves, while its connection is up."""
+        self._ready().line.rehearse(order)
 
     def drop_unsent(self) -> None:
         """Give up orders that still wait for a connection (T4)."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from obiterm.core.clock import Clock
 from obiterm.core.errors import RetryLater
 from obiterm.core.events import Event, OrderRefused
-from obiterm.core.orders import ApprovedOrder
+from obiterm.core.orders import ApprovedOrder, RehearsedOrder, require_approved
 from obiterm.core.values import (
     NS_PER_MS,
     NS_PER_S,
@@ -96,6 +96,7 @@ class OrderLine:
 
     def send(self, order: ApprovedOrder) -> None:
         """Write an order, unless the venue's limits forbid it."""
+        require_approved(order)
         intent = order.intent
         wait_ns = self._rest.budget.may_send(0, True, intent.role in _EXITS, self._rest.venue_ns())
         if wait_ns:
@@ -108,6 +109,13 @@ class OrderLine:
         else:
             now_ns = self._clock.monotonic_ns()
             self._write(self._session.place(order, self._rest.venue_ms(), now_ns))
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build and sign the frame of an order that never leaves, while the socket is up."""
+        rest = self._rest
+        rest.budget.may_send(0, True, False, rest.venue_ns())
+        if self.is_ready:
+            self._socket.rehearse(self._session.rehearse(order, rest.venue_ms()))
 
     def cancel(
         self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None

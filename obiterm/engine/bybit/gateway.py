@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder
+from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
 from obiterm.core.values import (
     ClientOrderId,
     MarketKind,
@@ -178,6 +178,10 @@ class BybitGateway:
     def send(self, order: ApprovedOrder) -> None:
         """Write an order: on the trade socket, else by REST."""
         self._entry.send(order)
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build the bytes of an order that never leaves."""
+        self._entry.rehearse(order)
 
     def drop_unsent(self) -> None:
         """Give up orders that wait for a limit or a connection (T4)."""

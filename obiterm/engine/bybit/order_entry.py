@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from obiterm.core.clock import Clock
 from obiterm.core.errors import AccountStopped, ObitermError, RetryLater
 from obiterm.core.events import Event, OrderOutcomeLost, OrderRefused, OrderReported
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.orders import ApprovedOrder, OrderIntent, RehearsedOrder, require_approved
 from obiterm.core.values import (
     NS_PER_MS,
     NS_PER_S,
@@ -185,6 +185,7 @@ class OrderEntry:
 
     def send(self, order: ApprovedOrder) -> None:
         """Write an order: on the trade socket, else by REST. The outcome comes as an event."""
+        require_approved(order)
         intent = order.intent
         urgent = intent.role in MUST_PASS
         wait_ns = self._rest.wire.wait_ns(
@@ -198,6 +199,15 @@ class OrderEntry:
             self._late[intent.client_id] = (order, timer)
         else:
             self._refuse(intent, f"rate limit of the venue: wait {wait_ns / NS_PER_S:.1f} s")
+
+    def rehearse(self, order: RehearsedOrder) -> None:
+        """Build the bytes of an order that never leaves, for the way that is open now."""
+        wire, is_ready = self._rest.wire, self._is_ready
+        wire.wait_ns("create", category_of(order.intent.symbol), urgent=False, by_socket=is_ready)
+        if is_ready:
+            self._socket.rehearse(self._trade.rehearse(order, wire.venue_ms()))
+        elif not self._has_socket:
+            wire.rehearse(self._rest.place_request(order))
 
     def drop_unsent(self) -> None:
         """Give up orders that wait for a limit or a connection (T4).

@@ -12,7 +12,7 @@ from functools import partial
 
 from obiterm.core.errors import ObitermError, OutcomeUnknown, Refused
 from obiterm.core.events import AccountEvent, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder
+from obiterm.core.orders import ApprovedOrder, BuildableOrder
 from obiterm.core.values import NS_PER_S, ClientOrderId, OrderRole, Side, Symbol, VenueOrderId
 from obiterm.engine.bybit.reading import AccountReader
 from obiterm.net.http import Written
@@ -40,7 +40,7 @@ class BybitRest(AccountReader):
 
     # -- orders ------------------------------------------------------------------------------
 
-    def place_request(self, order: ApprovedOrder) -> Callable[[int], HttpRequest]:
+    def place_request(self, order: BuildableOrder) -> Callable[[int], HttpRequest]:
         """Return what builds the request of a new order."""
         instrument = self.instruments[order.intent.symbol]
         return lambda now_ms: self.orders.place(order, instrument, now_ms)

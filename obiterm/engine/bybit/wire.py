@@ -124,6 +124,11 @@ class RestWire:
         self.budget.sent(request.endpoint, request.category, now_ns, cost=request.cost)
         return request, written
 
+    def rehearse(self, build: Build) -> None:
+        """Build the bytes that ``write`` would write, and drop them."""
+        request = build(self.venue_ms())
+        self._pool.rehearse(request.method, request.target, request.headers, request.body)
+
     async def answer(self, request: HttpRequest, written: Written) -> HttpReply:
         """Wait for the reply to what ``write`` wrote. Raises ``OutcomeUnknown`` without one."""
         reply = await written.reply()

@@ -9,7 +9,7 @@ import msgspec
 
 from obiterm.core.errors import UsageError
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.orders import BuildableOrder, OrderIntent
 from obiterm.core.values import MarketKind, OrderKind, OrderRole, Side
 from obiterm.venues.backpack.signing import Value
 from obiterm.venues.common.scale import plain
@@ -78,7 +78,7 @@ NO_EXTRAS = OrderExtras()
 
 
 def order_fields(
-    order: ApprovedOrder,
+    order: BuildableOrder,
     instrument: Instrument,
     number: int,
     self_trade: SelfTradePolicy,

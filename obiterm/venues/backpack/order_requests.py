@@ -11,7 +11,7 @@ from enum import Enum
 
 from obiterm.core.errors import UsageError
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder
+from obiterm.core.orders import ApprovedOrder, RehearsedOrder
 from obiterm.core.values import ClientOrderId, Symbol, VenueOrderId
 from obiterm.venues.backpack.client_ids import PROBE, ClientIds
 from obiterm.venues.backpack.order_fields import (
@@ -60,6 +60,18 @@ class OrderRequests:
     ) -> HttpRequest:
         """Place an order."""
         fields = self._fields(order, instrument, extras)
+        return self._signer.send("POST", _ORDER, "orderExecute", fields, now_ms, is_order=True)
+
+    def rehearse(
+        self,
+        order: RehearsedOrder,
+        instrument: Instrument,
+        now_ms: int,
+        extras: OrderExtras = NO_EXTRAS,
+    ) -> HttpRequest:
+        """Return the request that ``place`` would return; its number is not remembered."""
+        number = self._ids.number(order.intent.client_id)
+        fields = order_fields(order, instrument, number, self._self_trade, extras)
         return self._signer.send("POST", _ORDER, "orderExecute", fields, now_ms, is_order=True)
 
     def place_batch(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder
+from obiterm.core.orders import ApprovedOrder, BuildableOrder
 from obiterm.core.values import ClientOrderId, Symbol, VenueOrderId
 from obiterm.venues.binance.order_fields import SelfTradePolicy, order_fields
 from obiterm.venues.binance.requests import replace_fields, which
@@ -49,7 +49,7 @@ class ApiFrames:
         return self._frame(request_id, "userDataStream.subscribe.signature", params)
 
     def place(
-        self, request_id: int, order: ApprovedOrder, instrument: Instrument, now_ms: int
+        self, request_id: int, order: BuildableOrder, instrument: Instrument, now_ms: int
     ) -> bytes:
         """Place an order."""
         fields = order_fields(order, instrument, self._self_trade)

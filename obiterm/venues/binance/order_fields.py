@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.orders import BuildableOrder, OrderIntent
 from obiterm.core.values import OrderKind, OrderRole, Symbol
 from obiterm.venues.binance.scale import plain
 
@@ -58,7 +58,7 @@ def order_type(intent: OrderIntent) -> str:
 
 
 def order_fields(
-    order: ApprovedOrder, instrument: Instrument, self_trade: SelfTradePolicy
+    order: BuildableOrder, instrument: Instrument, self_trade: SelfTradePolicy
 ) -> dict[str, str]:
     """Return the parameters of a new order, in the order of the venue's own page.
 

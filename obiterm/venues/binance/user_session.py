@@ -15,7 +15,7 @@ import msgspec
 from obiterm.core.errors import AccountStopped, DataError, UsageError
 from obiterm.core.events import Event, FeedChanged
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, LiveOrder
+from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
 from obiterm.venues.binance.errors import CLOCK_CODE
 from obiterm.venues.binance.frames import ApiFrames
@@ -133,6 +133,11 @@ class UserSession:
         asked = Asked(Ask.PLACE, intent.symbol, intent.client_id)
         request_id = self._ask(asked, 1, now_ms, now_ns)
         return self._frames.place(request_id, order, instrument, now_ms)
+
+    def rehearse(self, order: RehearsedOrder, now_ms: int) -> bytes:
+        """Return the frame that ``place`` would return; nothing is remembered or counted."""
+        instrument = self._instrument(order.intent.symbol)
+        return self._frames.place(self.last_id + 1, order, instrument, now_ms)
 
     def cancel(
         self,

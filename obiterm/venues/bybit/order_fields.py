@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.orders import BuildableOrder, OrderIntent
 from obiterm.core.values import OrderKind, OrderRole, Side, Symbol, TimeInForce
 from obiterm.venues.bybit.symbols import Category, category_of, name_of
 from obiterm.venues.common.scale import plain
@@ -70,7 +70,7 @@ class OrderPolicy:
         return HEDGE_LONG if opens_long else HEDGE_SHORT
 
 
-def order_fields(order: ApprovedOrder, instrument: Instrument, policy: OrderPolicy) -> Fields:
+def order_fields(order: BuildableOrder, instrument: Instrument, policy: OrderPolicy) -> Fields:
     """Return the body of a new order with its category, in the order of the venue's page.
 
     Spot has no reduce-only: it is not sent, the risk gate sizes exits by the balance. The
@@ -80,7 +80,7 @@ def order_fields(order: ApprovedOrder, instrument: Instrument, policy: OrderPoli
     return {"category": category.value, **item_fields(order, instrument, policy)}
 
 
-def item_fields(order: ApprovedOrder, instrument: Instrument, policy: OrderPolicy) -> Fields:
+def item_fields(order: BuildableOrder, instrument: Instrument, policy: OrderPolicy) -> Fields:
     """Return the same without the category, as an item of a batch."""
     intent = order.intent
     is_limit = intent.kind is OrderKind.LIMIT

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from obiterm.core.errors import UsageError
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder
+from obiterm.core.orders import ApprovedOrder, BuildableOrder
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
 from obiterm.venues.bybit.known_orders import KnownOrders
 from obiterm.venues.bybit.order_fields import (
@@ -47,7 +47,7 @@ class OrderRequests:
         self._known = known or KnownOrders()
         self.policy = policy or OrderPolicy()
 
-    def place(self, order: ApprovedOrder, instrument: Instrument, now_ms: int) -> HttpRequest:
+    def place(self, order: BuildableOrder, instrument: Instrument, now_ms: int) -> HttpRequest:
         """Place an order."""
         intent = order.intent
         if is_spot_stop(intent):

@@ -19,7 +19,7 @@ import msgspec
 from obiterm.core.errors import AccountStopped, DataError, UsageError
 from obiterm.core.events import Event
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder
+from obiterm.core.orders import ApprovedOrder, RehearsedOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
 from obiterm.venues.bybit.errors import CLOCK_CODE, DRAINING_CODE, KEY_CODE
 from obiterm.venues.bybit.known_orders import KnownOrders
@@ -138,6 +138,11 @@ class TradeSession:
         fields = order_fields(order, instrument, self.policy)
         asked = Asked(Ask.PLACE, intent.symbol, intent.client_id)
         return self._ask(asked, fields, now_ms, now_ns)
+
+    def rehearse(self, order: RehearsedOrder, now_ms: int) -> bytes:
+        """Return the frame that ``place`` would return; nothing is remembered or counted."""
+        fields = order_fields(order, self._instrument(order.intent.symbol), self.policy)
+        return self._frame(f"{now_ms}-{self._number + 1}", Ask.PLACE, fields, now_ms)
 
     def amend(
         self,
@@ -263,10 +268,11 @@ class TradeSession:
             self._budget.sent(
                 _ENDPOINTS[asked.what], category_of(asked.symbol), venue_ns, by_socket=True
             )
+        return self._frame(self.last_id, asked.what, fields, now_ms)
+
+    def _frame(self, request_id: str, what: Ask, fields: Fields, now_ms: int) -> bytes:
         header = {"X-BAPI-TIMESTAMP": str(now_ms), "X-BAPI-RECV-WINDOW": self._recv_window}
-        return _encode(
-            {"reqId": self.last_id, "header": header, "op": asked.what.value, "args": [fields]}
-        )
+        return _encode({"reqId": request_id, "header": header, "op": what.value, "args": [fields]})
 
     def _answered(self, frame: ControlFrame, received_ns: int) -> list[Event]:
         failure = None if frame.is_good else self._note_failure(frame)

@@ -13,7 +13,7 @@ import msgspec
 
 from obiterm.core.errors import UsageError
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, OrderIntent
+from obiterm.core.orders import ApprovedOrder, BuildableOrder, OrderIntent
 from obiterm.core.values import ClientOrderId, OrderKind, Side, Symbol, VenueOrderId
 from obiterm.venues.binance.futures.symbols import name_of
 from obiterm.venues.binance.order_fields import SelfTradePolicy
@@ -113,7 +113,7 @@ def is_algo(intent: OrderIntent) -> bool:
 
 
 def order_fields(
-    order: ApprovedOrder, instrument: Instrument, policy: OrderPolicy
+    order: BuildableOrder, instrument: Instrument, policy: OrderPolicy
 ) -> dict[str, str]:
     """Return the parameters of a new limit or market order (§10.1).
 

@@ -16,7 +16,7 @@ import msgspec
 from obiterm.core.errors import AccountStopped, DataError, UsageError
 from obiterm.core.events import Event
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder
+from obiterm.core.orders import ApprovedOrder, RehearsedOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Side, Symbol, VenueOrderId
 from obiterm.venues.binance.futures.conditional import ConditionalOrders
 from obiterm.venues.binance.futures.errors import CLOCK_CODES, HINTS, Failure
@@ -133,6 +133,11 @@ class TradeSession:
         self._conditionals.sending_plain(order)
         asked = Asked(Ask.PLACE, intent.symbol, intent.client_id)
         return self._send(asked, fields, 0, now_ms, now_ns)
+
+    def rehearse(self, order: RehearsedOrder, now_ms: int) -> bytes:
+        """Return the frame that ``place`` would return; nothing is remembered or counted."""
+        fields = order_fields(order, self._instrument(order.intent.symbol), self._policy)
+        return self._frames.private(self.last_id + 1, Ask.PLACE.value, fields, now_ms)
 
     def place_algo(self, order: AlgoOrder, now_ms: int, now_ns: int) -> bytes:
         """Place a conditional order of any type."""
