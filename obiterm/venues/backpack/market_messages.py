@@ -7,21 +7,18 @@ field. Unknown fields are ignored; ids come as numbers and as text.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
-from obiterm.venues.common.narrow import exact_floats, exact_levels, narrowed
+from obiterm.venues.common import streams
+from obiterm.venues.common.narrow import exact_floats, narrowed
 from obiterm.venues.common.scale import Scale
 
 
-class DepthUpdate(msgspec.Struct, frozen=True, gc=False):
-    """``depth``: absolute sizes of the levels that changed; times in µs."""
+class DepthUpdate(streams.DepthUpdate, frozen=True, gc=False):
+    """``depth``; time in µs."""
 
-    first_id: int = msgspec.field(name="U")
-    last_id: int = msgspec.field(name="u")
-    bids: list[tuple[float, float]] = msgspec.field(name="b")
-    asks: list[tuple[float, float]] = msgspec.field(name="a")
     event_us: int = msgspec.field(name="E")
 
 
@@ -35,13 +32,9 @@ class BookTicker(msgspec.Struct, frozen=True, gc=False):
     ask_quantity: float | None = msgspec.field(default=None, name="A")
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False):
-    """``trade``: ``buyer_is_maker`` means that the aggressor sold; time in µs."""
+class Trade(streams.Trade, frozen=True, gc=False):
+    """``trade``; times in µs."""
 
-    trade_id: int = msgspec.field(name="t")
-    price: float = msgspec.field(name="p")
-    quantity: float = msgspec.field(name="q")
-    buyer_is_maker: bool = msgspec.field(name="m")
     event_us: int = msgspec.field(default=0, name="E")
     engine_us: int = msgspec.field(default=0, name="T")
 
@@ -69,22 +62,10 @@ class Candle(msgspec.Struct, frozen=True):
     closed: bool = msgspec.field(default=False, name="X")
 
 
-class DepthFrame(msgspec.Struct, frozen=True, gc=False):
-    """A frame around a depth update."""
-
-    data: DepthUpdate
-
-
 class BookTickerFrame(msgspec.Struct, frozen=True, gc=False):
     """A frame around a book ticker."""
 
     data: BookTicker
-
-
-class TradeFrame(msgspec.Struct, frozen=True, gc=False):
-    """A frame around a trade."""
-
-    data: Trade
 
 
 class MarkFrame(msgspec.Struct, frozen=True):
@@ -112,20 +93,9 @@ read_mark = msgspec.json.Decoder(MarkFrame, strict=False)
 read_candle = msgspec.json.Decoder(CandleFrame, strict=False)
 
 
-def read_depth(scale: Scale) -> msgspec.json.Decoder[DepthFrame]:
-    """Build the decoder of one instrument's depth frames."""
-    levels = exact_levels(scale)
-    return cast(
-        "msgspec.json.Decoder[DepthFrame]",
-        _frames(DepthFrame, DepthUpdate, {"bids": levels, "asks": levels}),
-    )
-
-
 def read_snapshot(scale: Scale) -> msgspec.json.Decoder[Snapshot]:
     """Build the decoder of one instrument's REST books."""
-    levels = exact_levels(scale)
-    book = narrowed(Snapshot, {"bids": levels, "asks": levels})
-    return cast("msgspec.json.Decoder[Snapshot]", msgspec.json.Decoder(book, strict=False))
+    return streams.book_decoder(scale, Snapshot)
 
 
 def read_top(scale: Scale) -> msgspec.json.Decoder[BookTickerFrame]:
@@ -137,22 +107,5 @@ def read_top(scale: Scale) -> msgspec.json.Decoder[BookTickerFrame]:
         "ask": price | None,
         "ask_quantity": quantity | None,
     }
-    return cast(
-        "msgspec.json.Decoder[BookTickerFrame]", _frames(BookTickerFrame, BookTicker, types)
-    )
-
-
-def read_trade(scale: Scale) -> msgspec.json.Decoder[TradeFrame]:
-    """Build the decoder of one instrument's trade frames."""
-    price, quantity = exact_floats(scale)
-    return cast(
-        "msgspec.json.Decoder[TradeFrame]",
-        _frames(TradeFrame, Trade, {"price": price, "quantity": quantity}),
-    )
-
-
-def _frames(
-    frame: type[msgspec.Struct], payload: type[msgspec.Struct], types: dict[str, Any]
-) -> msgspec.json.Decoder[Any]:
-    body = narrowed(payload, types)
-    return msgspec.json.Decoder(narrowed(frame, {"data": body}), strict=False)
+    frame = narrowed(BookTickerFrame, {"data": narrowed(BookTicker, types)})
+    return cast("msgspec.json.Decoder[BookTickerFrame]", msgspec.json.Decoder(frame, strict=False))

@@ -7,22 +7,21 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from obiterm.core.events import (
     CandleClosed,
-    DepthChanged,
     FundingChanged,
     MarketEvent,
     TopChanged,
-    Traded,
 )
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_MS, NS_PER_US, Side, Symbol
+from obiterm.core.values import NS_PER_MS, NS_PER_US, Symbol
 from obiterm.venues.backpack.market_messages import (
+    DepthUpdate,
+    Trade,
     read_candle,
-    read_depth,
     read_mark,
     read_top,
-    read_trade,
 )
 from obiterm.venues.backpack.times import moment_ns
+from obiterm.venues.common import streams
 from obiterm.venues.common.scale import Scale, amount, decimal, lots_down, near_ticks
 
 Reader = Callable[[bytes, int], MarketEvent | None]
@@ -33,22 +32,8 @@ UNKNOWN_RATE = Decimal("NaN")
 
 def depth_reader(symbol: Symbol, scale: Scale) -> Reader:
     """Read changes of a book; empty ones count in its sequence too."""
-    decode = read_depth(scale).decode
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        update = decode(data).data
-        return DepthChanged(
-            symbol,
-            update.first_id,
-            update.last_id,
-            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.bids],
-            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.asks],
-            update.event_us * NS_PER_US,
-            received_ns,
-        )
-
-    return reader
+    decode = streams.depth_decoder(scale, DepthUpdate).decode
+    return streams.depth_reader(symbol, scale, decode, lambda update: update.event_us * NS_PER_US)
 
 
 def top_reader(symbol: Symbol, scale: Scale) -> Reader:
@@ -80,23 +65,10 @@ def top_reader(symbol: Symbol, scale: Scale) -> Reader:
 
 def trade_reader(symbol: Symbol, scale: Scale) -> Reader:
     """Read public trades; those of liquidations are among them."""
-    decode = read_trade(scale).decode
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-    buy, sell = Side.BUY, Side.SELL
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        trade = decode(data).data
-        return Traded(
-            symbol,
-            trade.trade_id,
-            int(trade.price * per_price + 0.5),
-            int(trade.quantity * per_quantity + 0.5),
-            sell if trade.buyer_is_maker else buy,
-            (trade.engine_us or trade.event_us) * NS_PER_US,
-            received_ns,
-        )
-
-    return reader
+    decode = streams.trade_decoder(scale, Trade).decode
+    return streams.trade_reader(
+        symbol, scale, decode, lambda trade: (trade.engine_us or trade.event_us) * NS_PER_US
+    )
 
 
 def mark_reader(instrument: Instrument) -> Reader:

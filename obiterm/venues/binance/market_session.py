@@ -6,31 +6,32 @@ of a frame and picks a decoder that knows the instrument; text never becomes a d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
 
 from obiterm.core.errors import DataError
-from obiterm.core.events import DepthChanged, MarketEvent, TopChanged, Traded
+from obiterm.core.events import MarketEvent
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_MS, Side, Symbol
-from obiterm.venues.binance.market_messages import (
-    OtherFrame,
-    read_depth,
-    read_top,
-    read_trade,
-)
+from obiterm.core.values import NS_PER_MS, Symbol
+from obiterm.venues.binance.market_messages import DepthUpdate, OtherFrame, Trade
 from obiterm.venues.binance.messages import read
 from obiterm.venues.binance.scale import Scale
+from obiterm.venues.common.streams import (
+    Reader,
+    depth_decoder,
+    depth_reader,
+    top_reader,
+    trade_decoder,
+    trade_reader,
+)
 
 _HEAD = b'{"stream":"'
 _HEAD_LENGTH = len(_HEAD)
 _SHUTDOWN = b'"serverShutdown"'
 
 _read_other = msgspec.json.Decoder(OtherFrame)
-
-Reader = Callable[[bytes, int], MarketEvent]
 
 
 class MarketSession:
@@ -50,7 +51,7 @@ class MarketSession:
             scale = Scale(instrument)
             name = symbol.lower()
             self._readers[f"{name}@depth@100ms".encode()] = _depth_reader(symbol, scale)
-            self._readers[f"{name}@bookTicker".encode()] = _top_reader(symbol, scale)
+            self._readers[f"{name}@bookTicker".encode()] = top_reader(symbol, scale)
             self._readers[f"{name}@trade".encode()] = _trade_reader(symbol, scale)
 
     def subscriptions(self) -> list[str]:
@@ -98,58 +99,10 @@ class MarketSession:
 
 
 def _depth_reader(symbol: Symbol, scale: Scale) -> Reader:
-    decode = read_depth(scale).decode
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        update = decode(data).data
-        return DepthChanged(
-            symbol,
-            update.first_id,
-            update.last_id,
-            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.bids],
-            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.asks],
-            update.event_ms * NS_PER_MS,
-            received_ns,
-        )
-
-    return reader
-
-
-def _top_reader(symbol: Symbol, scale: Scale) -> Reader:
-    decode = read_top(scale).decode
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        top = decode(data).data
-        return TopChanged(
-            symbol,
-            top.update_id,
-            int(top.bid * per_price + 0.5),
-            int(top.bid_quantity * per_quantity + 0.5),
-            int(top.ask * per_price + 0.5),
-            int(top.ask_quantity * per_quantity + 0.5),
-            received_ns,
-        )
-
-    return reader
+    decode = depth_decoder(scale, DepthUpdate).decode
+    return depth_reader(symbol, scale, decode, lambda update: update.event_ms * NS_PER_MS)
 
 
 def _trade_reader(symbol: Symbol, scale: Scale) -> Reader:
-    decode = read_trade(scale).decode
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-    buy, sell = Side.BUY, Side.SELL
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        trade = decode(data).data
-        return Traded(
-            symbol,
-            trade.trade_id,
-            int(trade.price * per_price + 0.5),
-            int(trade.quantity * per_quantity + 0.5),
-            sell if trade.buyer_is_maker else buy,
-            trade.trade_ms * NS_PER_MS,
-            received_ns,
-        )
-
-    return reader
+    decode = trade_decoder(scale, Trade).decode
+    return trade_reader(symbol, scale, decode, lambda trade: trade.trade_ms * NS_PER_MS)

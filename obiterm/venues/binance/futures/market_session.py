@@ -10,7 +10,7 @@ bytes of a frame and picks a decoder that knows the instrument.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 from urllib.parse import quote
@@ -18,21 +18,28 @@ from urllib.parse import quote
 import msgspec
 
 from obiterm.core.errors import DataError
-from obiterm.core.events import DepthChanged, FundingChanged, MarketEvent, TopChanged, Traded
+from obiterm.core.events import FundingChanged, MarketEvent
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import NS_PER_MS, NS_PER_S, Side, Symbol
+from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
 from obiterm.venues.binance.futures.market_messages import (
-    AggregateTradeFrame,
+    AggregateTrade,
+    DepthUpdate,
     MarkPrice,
     OtherFrame,
-    read_aggregate,
-    read_depth,
     read_mark,
 )
 from obiterm.venues.binance.futures.symbols import name_of
-from obiterm.venues.binance.market_messages import TradeFrame, read_top, read_trade
+from obiterm.venues.binance.market_messages import Trade
 from obiterm.venues.binance.messages import read
 from obiterm.venues.common.scale import Scale, amount, decimal
+from obiterm.venues.common.streams import (
+    Reader,
+    depth_decoder,
+    depth_reader,
+    top_reader,
+    trade_decoder,
+    trade_reader,
+)
 
 FIRST_FRAME_NS = 10 * NS_PER_S
 """How long after the start a stream of a liquid market may stay silent."""
@@ -43,9 +50,6 @@ _SHUTDOWN = b'"serverShutdown"'
 _NOT_A_NUMBER = Decimal("NaN")
 
 _read_other = msgspec.json.Decoder(OtherFrame)
-
-Reader = Callable[[bytes, int], MarketEvent]
-_TradeFrame = TradeFrame | AggregateTradeFrame
 
 
 class Route(Enum):
@@ -81,7 +85,7 @@ class MarketSession:
             name = name_of(symbol).lower()
             if route is Route.PUBLIC:
                 self._add(f"{name}@{depth}", _depth_reader(symbol, scale), busy=True)
-                self._add(f"{name}@bookTicker", _top_reader(symbol, scale), busy=True)
+                self._add(f"{name}@bookTicker", top_reader(symbol, scale), busy=True)
                 # Served here too, but not in the venue's list: read it, do not ask for it.
                 self._readers[f"{name}@trade".encode()] = _trade_reader(symbol, scale)
             else:
@@ -180,69 +184,23 @@ def funding_changed(
 
 
 def _depth_reader(symbol: Symbol, scale: Scale) -> Reader:
-    decode = read_depth(scale).decode
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        update = decode(data).data
-        return DepthChanged(
-            symbol,
-            update.first_id,
-            update.last_id,
-            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.bids],
-            [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in update.asks],
-            update.event_ms * NS_PER_MS,
-            received_ns,
-            update.previous_id,
-        )
-
-    return reader
-
-
-def _top_reader(symbol: Symbol, scale: Scale) -> Reader:
-    decode = read_top(scale).decode
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        top = decode(data).data
-        return TopChanged(
-            symbol,
-            top.update_id,
-            int(top.bid * per_price + 0.5),
-            int(top.bid_quantity * per_quantity + 0.5),
-            int(top.ask * per_price + 0.5),
-            int(top.ask_quantity * per_quantity + 0.5),
-            received_ns,
-        )
-
-    return reader
+    return depth_reader(
+        symbol,
+        scale,
+        depth_decoder(scale, DepthUpdate).decode,
+        lambda update: update.event_ms * NS_PER_MS,
+        lambda update: update.previous_id,
+    )
 
 
 def _trade_reader(symbol: Symbol, scale: Scale) -> Reader:
-    return _trades(symbol, scale, read_trade(scale).decode)
+    decode = trade_decoder(scale, Trade).decode
+    return trade_reader(symbol, scale, decode, lambda trade: trade.trade_ms * NS_PER_MS)
 
 
 def _aggregate_reader(symbol: Symbol, scale: Scale) -> Reader:
-    return _trades(symbol, scale, read_aggregate(scale).decode)
-
-
-def _trades(symbol: Symbol, scale: Scale, decode: Callable[[bytes], _TradeFrame]) -> Reader:
-    per_price, per_quantity = scale.per_price, scale.per_quantity
-    buy, sell = Side.BUY, Side.SELL
-
-    def reader(data: bytes, received_ns: int) -> MarketEvent:
-        trade = decode(data).data
-        return Traded(
-            symbol,
-            trade.trade_id,
-            int(trade.price * per_price + 0.5),
-            int(trade.quantity * per_quantity + 0.5),
-            sell if trade.buyer_is_maker else buy,
-            trade.trade_ms * NS_PER_MS,
-            received_ns,
-        )
-
-    return reader
+    decode = trade_decoder(scale, AggregateTrade).decode
+    return trade_reader(symbol, scale, decode, lambda trade: trade.trade_ms * NS_PER_MS)
 
 
 def _mark_reader(symbol: Symbol, instrument: Instrument) -> Reader:
