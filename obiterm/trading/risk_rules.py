@@ -249,21 +249,20 @@ def _position_size(case: Case) -> Refusal | None:
 def _one_way(case: Case) -> Refusal | None:
     """Refuse to hold against others on the same account: the venue keeps one net position.
 
-    Each side would take the other for closed (T12). By hand a position may be turned.
+    Each side would take the other for closed (T12). By hand a position may be turned, but
+    not against entries of strategies that rest.
     """
     context, intent = case.context, case.intent
     if case.reducing or not context.instrument.is_perpetual:
         return None
     if context.hedged:
         return "one_way", "the venue keeps long and short apart (hedge mode): set one-way mode"
-    if intent.role is OrderRole.MANUAL:
-        return None
-    sign = intent.side.sign
-    if context.others_lots * sign < 0:
+    if intent.role is not OrderRole.MANUAL and context.others_lots * intent.side.sign < 0:
         held = case.size(context.others_lots)
         return "one_way", f"{held} are held by others here: not {intent.side.value} against them"
     for order in case.own_orders(intent.side.opposite):
-        if order.owner not in (intent.owner, *_HUMAN_OWNERS) and order.role not in _CLOSES:
+        opens = order.role not in _CLOSES and not order.reduce_only
+        if opens and order.owner != intent.owner:
             return "one_way", f"{order.owner} has a {order.side.value} open: not against it"
     return None
 
