@@ -32,13 +32,12 @@ from obiterm.venues.binance.order_fields import SelfTradePolicy
 from obiterm.venues.binance.replies import Ask, Asked, failed, succeeded, unanswered
 from obiterm.venues.binance.signing import Credentials
 from obiterm.venues.binance.translate import Failure, Translator, changed_balances
+from obiterm.venues.common.pending import Entry, Pending
 from obiterm.venues.common.refusals import Verdict
 
 ACCOUNT_STREAM = "account"
 """Name of this connection in ``FeedChanged``."""
 
-_LATE_DEADLINES = 12
-"""A late answer is still understood for this many deadlines."""
 _ALREADY_SUBSCRIBED = -2035
 _HTTP_OK = 200
 
@@ -63,15 +62,6 @@ class Answer(msgspec.Struct, frozen=True):
     asked: Asked
     failure: Failure | None
     open_orders: list[LiveOrder]
-
-
-class _Pending(msgspec.Struct):
-    """A request without an answer."""
-
-    asked: Asked
-    sent_ns: int
-    reported: bool = False
-    """True once its outcome was reported as lost; a late answer still counts."""
 
 
 class UserSession:
@@ -104,9 +94,8 @@ class UserSession:
         self._frames = ApiFrames(credentials, recv_window_ms=recv_window_ms, self_trade=self_trade)
         self._instruments = instruments
         self._translator = Translator(instruments)
-        self._deadline_ns = deadline_ms * NS_PER_MS
         self._budget = budget
-        self._pending: dict[int, _Pending] = {}
+        self._pending: Pending[int, Asked] = Pending(deadline_ms)
         self._outbox: list[bytes] = []
         self._answers: list[Answer] = []
 
@@ -234,31 +223,18 @@ class UserSession:
     def expire(self, now_ns: int, received_ns: int) -> list[Event]:
         """Report requests without an answer after the deadline; late answers still count."""
         events: list[Event] = []
-        gone: list[int] = []
-        for request_id, pending in self._pending.items():
-            age_ns = now_ns - pending.sent_ns
-            if age_ns < self._deadline_ns:
-                break
-            if not pending.reported:
-                pending.reported = True
-                why = f"no answer within {self._deadline_ns // NS_PER_MS} ms"
-                events += unanswered(pending.asked, why, self._translator, received_ns)
-                if pending.asked.what in (Ask.LOGON, Ask.SUBSCRIBE):
-                    self.must_reconnect = f"{pending.asked.what.value}: {why}"
-            if age_ns > _LATE_DEADLINES * self._deadline_ns:
-                gone.append(request_id)
-        for request_id in gone:
-            del self._pending[request_id]
+        why = self._pending.why_overdue()
+        for asked in self._pending.overdue(now_ns):
+            events += unanswered(asked, why, self._translator, received_ns)
+            if asked.what in (Ask.LOGON, Ask.SUBSCRIBE):
+                self.must_reconnect = f"{asked.what.value}: {why}"
         return events
 
     def lost(self, received_ns: int) -> list[Event]:
         """Report that the socket was cut: nothing that is pending will be answered."""
         events: list[Event] = []
-        for pending in self._pending.values():
-            if not pending.reported:
-                why = "the connection was cut"
-                events += unanswered(pending.asked, why, self._translator, received_ns)
-        self._pending.clear()
+        for asked in self._pending.lost():
+            events += unanswered(asked, "the connection was cut", self._translator, received_ns)
         self._outbox.clear()
         self._frames.logged_on = False
         if self.ready:
@@ -276,7 +252,7 @@ class UserSession:
 
     def _ask(self, asked: Asked, weight: int, now_ms: int, now_ns: int) -> int:
         self.last_id += 1
-        self._pending[self.last_id] = _Pending(asked, now_ns)
+        self._pending.add(self.last_id, asked, now_ns)
         if self._budget is not None:
             is_order = asked.what in (Ask.PLACE, Ask.REPLACE)
             self._budget.sent(weight, is_order, now_ms * NS_PER_MS)
@@ -299,7 +275,7 @@ class UserSession:
 
     def _answered(self, frame: ApiFrame, failure: Failure | None, received_ns: int) -> list[Event]:
         request_id = frame.id if isinstance(frame.id, int) else 0
-        pending = self._pending.pop(request_id, None)
+        pending = self._pending.pop(request_id)
         if pending is None:
             return []
         asked = pending.asked
@@ -313,7 +289,9 @@ class UserSession:
         self._answers.append(Answer(request_id, asked, failure, outcome.open_orders))
         return [*outcome.events]
 
-    def _joined(self, pending: _Pending, failure: Failure | None, received_ns: int) -> list[Event]:
+    def _joined(
+        self, pending: Entry[Asked], failure: Failure | None, received_ns: int
+    ) -> list[Event]:
         """Take the answer to a logon or a subscription."""
         what = pending.asked.what
         if failure is not None and failure.code != _ALREADY_SUBSCRIBED:
@@ -322,7 +300,7 @@ class UserSession:
         if what is Ask.LOGON:
             self._frames.logged_on = True
             self.last_id += 1
-            self._pending[self.last_id] = _Pending(Asked(Ask.SUBSCRIBE), pending.sent_ns)
+            self._pending.add(self.last_id, Asked(Ask.SUBSCRIBE), pending.sent_ns)
             self._outbox.append(self._frames.subscribe(self.last_id))
             return []
         self.ready = True

@@ -38,10 +38,9 @@ from obiterm.venues.bybit.signing import Credentials
 from obiterm.venues.bybit.socket_messages import PING_EVERY_NS, ControlFrame, Heartbeat
 from obiterm.venues.bybit.symbols import category_of
 from obiterm.venues.bybit.translate import Failure, Translator
+from obiterm.venues.common.pending import Pending
 from obiterm.venues.common.refusals import Verdict
 
-_LATE_DEADLINES = 12
-"""A late answer is still understood for this many deadlines."""
 _HTTP_OK = 200
 _ENDPOINTS = {Ask.PLACE: "create", Ask.AMEND: "amend", Ask.CANCEL: "cancel"}
 
@@ -64,16 +63,6 @@ class Answer(msgspec.Struct, frozen=True):
     asked: Asked
     failure: Failure | None
     venue_id: VenueOrderId
-
-
-class _Pending(msgspec.Struct):
-    """A request without an answer."""
-
-    asked: Asked
-    sent_ns: int
-    venue_ns: int
-    reported: bool = False
-    """True once its outcome was reported as lost; a late answer still counts."""
 
 
 class TradeSession:
@@ -107,11 +96,10 @@ class TradeSession:
         self._instruments = instruments
         self._translator = Translator(instruments, known)
         self._recv_window = str(recv_window_ms)
-        self._deadline_ns = deadline_ms * NS_PER_MS
         self._budget = budget
         self._logon = Logon(credentials)
         self._heartbeat = Heartbeat(ping_every_ns)
-        self._pending: dict[str, _Pending] = {}
+        self._pending: Pending[str, Asked] = Pending(deadline_ms)
         self._answers: list[Answer] = []
         self._number = 0
         self.clock_suspect = False
@@ -190,11 +178,11 @@ class TradeSession:
     @property
     def waiting(self) -> int:
         """How many requests were sent whose answer may still come."""
-        return sum(not pending.reported for pending in self._pending.values())
+        return self._pending.waiting
 
     def forget(self, request_id: str) -> None:
         """Forget a request that was not written after all: nothing will answer it."""
-        self._pending.pop(request_id, None)
+        self._pending.pop(request_id)
 
     def take_answers(self) -> list[Answer]:
         """Return the answers since the last call, and forget them."""
@@ -225,28 +213,16 @@ class TradeSession:
     def expire(self, now_ns: int, received_ns: int) -> list[Event]:
         """Report requests without an answer after the deadline; late answers still count."""
         events: list[Event] = []
-        gone: list[str] = []
-        for request_id, pending in self._pending.items():
-            age_ns = now_ns - pending.sent_ns
-            if age_ns < self._deadline_ns:
-                break
-            if not pending.reported:
-                pending.reported = True
-                why = f"no answer within {self._deadline_ns // NS_PER_MS} ms"
-                events += unanswered(pending.asked, why, received_ns)
-            if age_ns > _LATE_DEADLINES * self._deadline_ns:
-                gone.append(request_id)
-        for request_id in gone:
-            del self._pending[request_id]
+        why = self._pending.why_overdue()
+        for asked in self._pending.overdue(now_ns):
+            events += unanswered(asked, why, received_ns)
         return events
 
     def lost(self, received_ns: int) -> list[Event]:
         """Report that the socket was cut: nothing that is pending will be answered."""
         events: list[Event] = []
-        for pending in self._pending.values():
-            if not pending.reported:
-                events += unanswered(pending.asked, "the connection was cut", received_ns)
-        self._pending.clear()
+        for asked in self._pending.lost():
+            events += unanswered(asked, "the connection was cut", received_ns)
         self._logon.lost()
         return events
 
@@ -263,7 +239,7 @@ class TradeSession:
         self._number += 1
         self.last_id = f"{now_ms}-{self._number}"
         venue_ns = now_ms * NS_PER_MS
-        self._pending[self.last_id] = _Pending(asked, now_ns, venue_ns)
+        self._pending.add(self.last_id, asked, now_ns, venue_ns)
         if self._budget is not None:
             self._budget.sent(
                 _ENDPOINTS[asked.what], category_of(asked.symbol), venue_ns, by_socket=True
@@ -277,7 +253,7 @@ class TradeSession:
     def _answered(self, frame: ControlFrame, received_ns: int) -> list[Event]:
         failure = None if frame.is_good else self._note_failure(frame)
         request_id = frame.request_id or frame.req_id or ""
-        pending = self._pending.pop(request_id, None)
+        pending = self._pending.pop(request_id)
         if pending is None:
             return []
         asked = pending.asked

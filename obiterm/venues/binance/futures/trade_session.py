@@ -39,10 +39,9 @@ from obiterm.venues.binance.futures.translate import Translator
 from obiterm.venues.binance.limits import TOO_MANY_ORDERS, TOO_MUCH
 from obiterm.venues.binance.messages import ApiFrame, ErrorBody, ErrorData
 from obiterm.venues.binance.signing import Credentials
+from obiterm.venues.common.pending import Pending
 from obiterm.venues.common.refusals import Verdict
 
-_LATE_DEADLINES = 12
-"""A late answer is still understood for this many deadlines."""
 _HTTP_OK = 200
 _ORDER_ASKS = frozenset({Ask.PLACE, Ask.PLACE_ALGO, Ask.MODIFY})
 
@@ -62,15 +61,6 @@ class Answer(msgspec.Struct, frozen=True):
     """Of balances and positions: the same body that REST sends, for ``RestCodec``."""
     next_order: VenueOrderId = VenueOrderId("")
     """A normal order that must be asked for now (``Outcome.next_order``)."""
-
-
-class _Pending(msgspec.Struct):
-    """A request without an answer."""
-
-    asked: Asked
-    sent_ns: int
-    reported: bool = False
-    """True once its outcome was reported as lost; a late answer still counts."""
 
 
 class TradeSession:
@@ -107,9 +97,8 @@ class TradeSession:
         self._conditionals = conditionals
         self._policy = policy or OrderPolicy()
         self._translator = Translator(instruments, conditionals)
-        self._deadline_ns = deadline_ms * NS_PER_MS
         self._budget = budget
-        self._pending: dict[int, _Pending] = {}
+        self._pending: Pending[int, Asked] = Pending(deadline_ms)
         self._answers: list[Answer] = []
 
     # ── asking ──────────────────────────────────────────────────────────────
@@ -229,31 +218,18 @@ class TradeSession:
     def expire(self, now_ns: int, received_ns: int) -> list[Event]:
         """Report requests without an answer after the deadline; late answers still count."""
         events: list[Event] = []
-        gone: list[int] = []
-        for request_id, pending in self._pending.items():
-            age_ns = now_ns - pending.sent_ns
-            if age_ns < self._deadline_ns:
-                break
-            if not pending.reported:
-                pending.reported = True
-                why = f"no answer within {self._deadline_ns // NS_PER_MS} ms"
-                events += unanswered(pending.asked, why, self._translator, received_ns)
-                if pending.asked.what is Ask.LOGON:
-                    self.must_reconnect = f"{pending.asked.what.value}: {why}"
-            if age_ns > _LATE_DEADLINES * self._deadline_ns:
-                gone.append(request_id)
-        for request_id in gone:
-            del self._pending[request_id]
+        why = self._pending.why_overdue()
+        for asked in self._pending.overdue(now_ns):
+            events += unanswered(asked, why, self._translator, received_ns)
+            if asked.what is Ask.LOGON:
+                self.must_reconnect = f"{asked.what.value}: {why}"
         return events
 
     def lost(self, received_ns: int) -> list[Event]:
         """Report that the socket was cut: nothing that is pending will be answered."""
         events: list[Event] = []
-        for pending in self._pending.values():
-            if not pending.reported:
-                why = "the connection was cut"
-                events += unanswered(pending.asked, why, self._translator, received_ns)
-        self._pending.clear()
+        for asked in self._pending.lost():
+            events += unanswered(asked, "the connection was cut", self._translator, received_ns)
         self._frames.logged_on = False
         self.ready = False
         return events
@@ -274,7 +250,7 @@ class TradeSession:
 
     def _ask(self, asked: Asked, weight: int, now_ms: int, now_ns: int) -> int:
         self.last_id += 1
-        self._pending[self.last_id] = _Pending(asked, now_ns)
+        self._pending.add(self.last_id, asked, now_ns)
         if self._budget is not None:
             self._budget.sent(weight, asked.what in _ORDER_ASKS, now_ms * NS_PER_MS)
         return self.last_id
@@ -298,7 +274,7 @@ class TradeSession:
 
     def _answered(self, frame: ApiFrame, failure: Failure | None, received_ns: int) -> list[Event]:
         request_id = frame.id if isinstance(frame.id, int) else 0
-        pending = self._pending.pop(request_id, None)
+        pending = self._pending.pop(request_id)
         if pending is None:
             return []
         asked = pending.asked
