@@ -43,5 +43,8 @@ class RiskLimits(BaseModel):
         2_000, ge=100, le=60_000, description="oldest book on which an entry may be sent, ms"
     )
     max_clock_offset_ms: int = Field(
-        1_000, ge=10, le=60_000, description="largest clock offset to the venue, ms"
+        1_000,
+        ge=10,
+        le=60_000,
+        description="how far off the machine's clock may be for entries, ms; requests are corrected",
     )
