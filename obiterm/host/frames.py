@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from obiterm.core.values import NS_PER_MS, Symbol, TradingState
 from obiterm.engine.account import AccountEngine
@@ -185,69 +184,74 @@ def risk_pane(
     """Return the risk bar of the chosen account, or of all when ``account`` names none."""
     every = [slot.engine for slot in slots if slot.engine is not None]
     engines = [engine for engine in every if engine.name == account] if account else every
-    day_loss = exposure = weight = 0.0
-    offset = math.nan
-    needed = resting = 0
-    trips: list[list[float]] = []
-    feed_ages: list[float] = []
-    sockets: dict[tuple[int, str], str] = {}
-    books: dict[tuple[int, str], int] = {}
-    fees = Decimal(0)
-    for engine in engines:
-        gate = engine.kernel.gate
-        limits = engine.kernel.setup.limits
-        day_loss = max(day_loss, -float(gate.day_result_quote) / float(limits.max_daily_loss))
-        if limits.max_exposure_notional:
-            exposure = max(exposure, float(gate.exposure_quote() / limits.max_exposure_notional))
-        health = engine.gateway.health()
-        weight = max(weight, health.weight_share)
-        off = gate.clock_offset_ns / NS_PER_MS
-        offset = off if math.isnan(offset) or abs(off) > abs(offset) else offset
-        trips += [sorted(health.round_trips_ms)] if health.round_trips_ms else []
-        shared, own = id(engine.feed), id(engine)
-        for name, state in engine.sockets().items():
-            sockets[(own if name in health.sockets else shared, name)] = state
-        rows = position_rows(engine, "", now_ns)
-        needed += len(rows)
-        resting += sum(1 for row in rows if row.stop_ticks)
-        for symbol, market in engine.kernel.markets.items():
-            feed_ages.append(age_ms(market.last_received_ns, now_ns))
-            key = (shared, str(symbol))
-            books[key] = max(books.get(key, 0), market.book.gaps)
-        fees += sum((p.fees_quote for p in gate.positions.values()), Decimal(0))
+    health = [engine.gateway.health() for engine in engines]
+    trips = [sorted(one.round_trips_ms) for one in health if one.round_trips_ms]
     decided = [engine.decisions for engine in engines if engine.decisions.count]
     p50_us, p99_us = (
         max((one.percentile_ns(share) / 1_000 for one in decided), default=math.nan)
         for share in (0.5, 0.99)
     )
+    offsets = [engine.kernel.gate.clock_offset_ns / NS_PER_MS for engine in engines]
+    sockets, gaps, oldest_ms = _feeds(engines, now_ns)
+    held = [row for engine in engines for row in position_rows(engine, "", now_ns)]
+    positions = [one for engine in engines for one in engine.kernel.gate.positions.values()]
     return RiskPane(
         account=account if engines else "",
         armed=sum(
             1 for e in every if e.kernel.gate.armed and e.kernel.state is TradingState.ACTIVE
         ),
         accounts=len(slots),
-        day_loss_share=max(0.0, day_loss),
-        exposure_share=exposure,
+        day_loss_share=max((_day_loss_share(engine) for engine in engines), default=0.0),
+        exposure_share=max((_exposure_share(engine) for engine in engines), default=0.0),
         orders_open=sum(engine.kernel.desk.live_count for engine in engines),
         orders_limit=sum(engine.kernel.setup.limits.max_open_orders for engine in engines),
-        weight_share=weight,
-        clock_offset_ms=offset,
+        weight_share=max((one.weight_share for one in health), default=0.0),
+        clock_offset_ms=max(offsets, key=abs, default=math.nan),
         rtt_p50_ms=max((one[len(one) // 2] for one in trips), default=math.nan),
         rtt_p99_ms=max((one[int(0.99 * len(one))] for one in trips), default=math.nan),
         tick_to_order_p50_us=p50_us,
         tick_to_order_p99_us=p99_us,
-        sockets=list(sockets.values()),
-        gaps=sum(books.values()),
+        sockets=sockets,
+        gaps=gaps,
         loop_lag_ms=loop_lag_ms,
-        feed_age_ms=max(feed_ages, default=math.nan),
-        stops_resting=resting,
-        stops_needed=needed,
-        fees_quote=float(fees),
+        feed_age_ms=oldest_ms,
+        stops_resting=sum(1 for row in held if row.stop_ticks),
+        stops_needed=len(held),
+        fees_quote=float(sum(one.fees_quote for one in positions)),
         funding_quote=float(sum(engine.kernel.gate.funding.total for engine in engines)),
         journal_rows=journal_rows,
         refusals=sum(engine.kernel.gate.refusals for engine in engines),
         self_trades_prevented=sum(engine.door.prevented for engine in engines),
     )
+
+
+def _day_loss_share(engine: AccountEngine) -> float:
+    limit = engine.kernel.setup.limits.max_daily_loss
+    return max(0.0, -float(engine.kernel.gate.day_result_quote) / float(limit))
+
+
+def _exposure_share(engine: AccountEngine) -> float:
+    limit = engine.kernel.setup.limits.max_exposure_notional
+    return float(engine.kernel.gate.exposure_quote() / limit) if limit else 0.0
+
+
+def _feeds(engines: Sequence[AccountEngine], now_ns: int) -> tuple[list[str], int, float]:
+    """Return the state of every socket, gaps, and the age of the oldest book in ms.
+
+    What accounts of a venue share counts once.
+    """
+    sockets: dict[tuple[int, str], str] = {}
+    gaps: dict[tuple[int, str], int] = {}
+    ages: list[float] = []
+    for engine in engines:
+        shared, private = id(engine.feed), engine.gateway.health().sockets
+        for name, state in engine.sockets().items():
+            sockets[(id(engine) if name in private else shared, name)] = state
+        for symbol, market in engine.kernel.markets.items():
+            ages.append(age_ms(market.last_received_ns, now_ns))
+            key = (shared, str(symbol))
+            gaps[key] = max(gaps.get(key, 0), market.book.gaps)
+    return list(sockets.values()), sum(gaps.values()), max(ages, default=math.nan)
 
 
 def panic_pane(slots: Sequence[AccountSlot]) -> PanicPane | None:
