@@ -80,7 +80,7 @@ async def test_the_key_is_given_back_at_the_end(server: ExchangeServer) -> None:
 async def test_t6_a_lost_reply_is_asked_about_and_never_sent_again(trader: Trader) -> None:
     await trader.rest.fault("drop_reply", match="order.place")
     await trader.rest.fault("silence", match="user")
-    trader.gateway._ready().line._session._deadline_ns = 200_000_000
+    trader.gateway._ready().line._session._pending.deadline_ns = 200_000_000
     mine = trader.send(trader.order(ticks=trader.bid_ticks() - 5_000))
     await trader.event(OrderOutcomeLost, client_id=mine)
     trader.gateway.query(BTC, mine)
