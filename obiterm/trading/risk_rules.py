@@ -55,23 +55,24 @@ class Case:
         self.closing = self.reducing and (intent.role in _CLOSES or intent.reduce_only)
 
     def closable_lots(self) -> int:
-        """Return how much this side can take off what is held, whatever else fills before.
+        """Return how much this order can take off what is held, and do no more than that.
 
-        A venue cuts what is reduce-only; anything else on a perpetual would open the other
-        way once the orders before it have closed the position, so they are taken off.
+        On a perpetual only a reduce-only order: anything else opens the other way when
+        another order, a stop for one, has closed the position before it fills.
         """
         context, intent = self.context, self.intent
         if context.instrument.is_perpetual:
-            held = max(0, -context.position_lots * intent.side.sign)
-            if intent.reduce_only or not held:
-                return held
-            return held - sum(order.lots_left for order in self.own_orders(intent.side))
+            return self.held_lots() if intent.reduce_only else 0
         if intent.side is Side.BUY:
             return 0
         if intent.role is OrderRole.MANUAL:
             return context.sellable_lots
         bound = sum(o.lots_left for o in self.own_orders(Side.SELL) if o.owner == intent.owner)
         return context.sellable_lots - bound
+
+    def held_lots(self) -> int:
+        """Return the lots of a perpetual that orders of this side take off."""
+        return max(0, -self.context.position_lots * self.intent.side.sign)
 
     def own_orders(self, side: Side) -> list[OpenOrder]:
         """Return the open orders of the account on this symbol and side."""
@@ -296,7 +297,7 @@ def _funds(case: Case) -> Refusal | None:
     available, needed = case.context.available_quote, case.notional
     if case.context.instrument.is_perpetual:
         lots = case.intent.lots
-        opened = lots - max(0, min(lots, case.closable_lots()))
+        opened = max(0, lots - case.held_lots())
         needed = needed * opened / lots / case.limits.max_leverage
     if needed <= available:
         return None

@@ -8,7 +8,7 @@ import pytest
 
 from obiterm.core.commands import ClosePosition, PlaceOrder
 from obiterm.core.limits import RiskLimits
-from obiterm.core.orders import OrderIntent
+from obiterm.core.orders import ApprovedOrder, OrderIntent
 from obiterm.core.values import OrderKind, OrderRole, OrderState, Side, TradingState
 from tests.trading_support.perpetual import PerpStage, alarms, close
 from tests.trading_support.stage import ASK, BID, BTC, MID, Puppet, entry, notes, sends
@@ -86,36 +86,30 @@ def test_by_hand_what_shrinks_a_position_cannot_open_one() -> None:
     assert [o.reduce_only for o in place(stage, BUY, 10, BID)] == [False]
 
 
-def test_what_rests_before_it_is_taken_off_what_an_open_ended_order_closes() -> None:
-    """In REDUCING only what shrinks passes: two sells may not close the same lots."""
+@pytest.mark.parametrize(
+    ("lots", "reduces", "passes"),
+    [(1_000, True, True), (1_001, True, False), (10, False, False)],
+)
+def test_while_reducing_only_what_the_venue_cuts_passes(
+    lots: int, reduces: bool, passes: bool
+) -> None:
+    """Anything else opens the other way once a stop has closed the position before it."""
     stage = started()
     stage.enter(entry(1_000, BID))
     gate = stage.kernel.gate
     gate.enter(TradingState.REDUCING, holding=True)
-
-    def check(lots: int, *, reduces: bool) -> bool:
-        order = OrderIntent(
-            client_id=gate.next_id(OrderRole.ENTRY, "one", "ask"),
-            symbol=BTC,
-            side=SELL,
-            kind=OrderKind.LIMIT,
-            lots=lots,
-            role=OrderRole.ENTRY,
-            owner="one",
-            price_ticks=ASK,
-            reduce_only=reduces,
-        )
-        outcome = gate.check(order, stage.now_ns)
-        passed = hasattr(outcome, "approved_ns")
-        if passed:
-            gate.desk.sent(outcome, stage.now_ns)  # type: ignore[arg-type]
-        return passed
-
-    assert check(600, reduces=False)
-    assert not check(401, reduces=False)
-    assert check(400, reduces=False)
-    assert check(1_000, reduces=True)  # the venue cuts it
-    assert not check(1_001, reduces=True)
+    order = OrderIntent(
+        client_id=gate.next_id(OrderRole.ENTRY, "one", "ask"),
+        symbol=BTC,
+        side=SELL,
+        kind=OrderKind.LIMIT,
+        lots=lots,
+        role=OrderRole.ENTRY,
+        owner="one",
+        price_ticks=ASK,
+        reduce_only=reduces,
+    )
+    assert isinstance(gate.check(order, stage.now_ns), ApprovedOrder) is passes
 
 
 def test_a_close_by_hand_is_sized_by_what_the_venue_holds() -> None:
