@@ -46,5 +46,5 @@ class RiskLimits(BaseModel):
         1_000,
         ge=10,
         le=60_000,
-        description="how far off the machine's clock may be for entries, ms; requests are corrected",
+        description="how far off the machine clock may be for entries, ms; requests are corrected",
     )
