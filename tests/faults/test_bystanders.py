@@ -151,8 +151,8 @@ async def test_an_engine_that_is_restarted_goes_on_with_what_it_has(probe: Start
 
         socket._connection._on_text = broken
         one.buy_below(31_000)  # its report is what the reader fails on
-        await one.until(lambda: "ZeroDivisionError" in one.engine.trouble)
-        await one.until(lambda: one.kernel.in_sight and one.engine.trouble == "", 20.0)
+        await one.until(lambda: "ZeroDivisionError" in one.running.slots[0].trouble)
+        await one.until(lambda: one.kernel.in_sight and one.running.slots[0].trouble == "", 20.0)
         await one.until(lambda: one.kernel.gate.tradable(SYMBOL, one.engine.now_ns()))
         assert one.kernel.gate.net_lots(SYMBOL) == 500
         assert await one.open_at_exchange() == 2
