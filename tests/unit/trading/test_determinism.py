@@ -30,7 +30,19 @@ def kinds(path: Path) -> dict[str, int]:
 
 
 def test_a_run_on_the_flow_market_is_decided_again(own_home: Path) -> None:
-    command = ["demo", "--headless", "--speed", "max", "--seconds", "120", "--seed", "7", "--json"]
+    command = [
+        "demo",
+        "--profile",
+        "demo-spot",
+        "--headless",
+        "--speed",
+        "max",
+        "--seconds",
+        "120",
+        "--seed",
+        "7",
+        "--json",
+    ]
     assert main(command) == 0
     path = only_journal(own_home)
     counts = kinds(path)
@@ -53,7 +65,22 @@ def test_a_recorded_market_is_decided_again(own_home: Path, shared_data: Path) -
 
 def test_a_difference_is_named(own_home: Path, tmp_path: Path) -> None:
     """A journal in which something else decided is told by its first such row."""
-    assert main(["demo", "--headless", "--speed", "max", "--seconds", "20", "--json"]) == 0
+    assert (
+        main(
+            [
+                "demo",
+                "--profile",
+                "demo-spot",
+                "--headless",
+                "--speed",
+                "max",
+                "--seconds",
+                "20",
+                "--json",
+            ]
+        )
+        == 0
+    )
     forged = Journal.open(tmp_path / "forged.journal")
     number = 0
     for row in read_rows(only_journal(own_home)):
