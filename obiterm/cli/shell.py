@@ -198,7 +198,7 @@ def _show(status: Status, *, as_json: bool) -> int:
         for row in account.positions:
             side = "long" if row.side.sign > 0 else "short"
             print(
-                f"    {row.symbol} {side} {row.lots} lots @ {row.entry_price}  "
+                f"    {row.symbol} {side} {row.quantity} @ {row.entry_price}  "
                 f"{row.unrealised_quote:+.2f}"
             )
     return 0

@@ -95,6 +95,7 @@ def _position_row(
         symbol=symbol,
         side=Side.BUY if position.lots > 0 else Side.SELL,
         lots=abs(position.lots),
+        quantity=f"{instrument.quantity(abs(position.lots)).normalize():f} {instrument.base}",
         entry_price=f"{position.average_price:.{instrument.price_decimals}f}",
         mark_ticks=mark,
         unrealised_quote=float(unrealised),

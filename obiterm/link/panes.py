@@ -126,6 +126,8 @@ class PositionRow(msgspec.Struct, frozen=True):
     symbol: str
     side: Side
     lots: int
+    quantity: str
+    """The same in base."""
     entry_price: str
     mark_ticks: int
     unrealised_quote: float

@@ -248,6 +248,7 @@ class MadeUpMarket:
             symbol="BTCUSDT",
             side=Side.BUY,
             lots=4214,
+            quantity="0.04214 BTC",
             entry_price="61812.00",
             mark_ticks=mark,
             unrealised_quote=pnl,
