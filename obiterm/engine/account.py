@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -49,6 +49,7 @@ from obiterm.engine.panic import PanicPath
 from obiterm.engine.reconciliation import Reconciler
 from obiterm.engine.rehearsal import Rehearsal
 from obiterm.engine.rows import AccountRows
+from obiterm.engine.shared.tasks import TaskSet
 from obiterm.journal.log import Journal
 from obiterm.trading.kernel import Kernel
 from obiterm.trading.order_states import TrackedOrder
@@ -122,7 +123,7 @@ class AccountEngine:
         self._busy = False
         self._is_started = False
         self._journal_trouble = ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet(lambda e: self._tell(f"{type(e).__name__}: {e}", Verb.RISK))
         self._stepped_from_ns = 0
 
     @property
@@ -166,9 +167,7 @@ class AccountEngine:
             raise
         finally:
             self.door.recall_all()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.stop()
             await self._reconciler.stop()
             await self._latches.close()
             self.flush()
@@ -264,6 +263,9 @@ class AccountEngine:
 
     def _one(self, event: Event) -> None:
         now_ns = self._clock.wall_ns()
+        if (latched := self._latches.look(now_ns)) is not None:
+            self._obey(latched, event, now_ns)
+            return
         is_market = isinstance(event, DepthChanged | TopChanged | Traded | DepthSnapshotted)
         self._stepped_from_ns = event.received_ns if is_market else 0
         if self.record.market_events or not (is_market or isinstance(event, Ticked)):
@@ -278,6 +280,15 @@ class AccountEngine:
             self._perform(effects, now_ns)
         if not is_market:
             self.door.look_around(event)
+
+    def _obey(self, latched: Latched, event: Event, now_ns: int) -> None:
+        """Do first what another process latched while we hung: nothing is opened again."""
+        command = latched.command(self.name)
+        if isinstance(command, Kill):
+            self.panic.start(self.name, False, latched.reason)
+            self.gateway.drop_unsent()
+            self.door.recall_all()
+        self._inbox.extendleft((event, Commanded(command, latched.reason, now_ns)))
 
     def _fault(self, error: Exception, event: Event | None, now_ns: int) -> None:
         """Tell of what could not be taken; too many faults, or one in a kill, halt the account."""
@@ -343,7 +354,7 @@ class AccountEngine:
             case Query():
                 self.gateway.query(effect.symbol, effect.client_id)
             case Resync():
-                self._spawn(self._resync(effect.symbol))
+                self._tasks.spawn(self._resync(effect.symbol))
             case Reconcile():
                 self._reconciler.ask()
             case Latch():
@@ -386,14 +397,3 @@ class AccountEngine:
     def _listener_failed(self, text: str) -> None:
         self._rows.write("fault", (self._clock.wall_ns(), text))
         self.trouble = self.trouble or text
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._spawned_ended)
-
-    def _spawned_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._tell(f"{type(error).__name__}: {error}", Verb.RISK)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from obiterm.core.commands import HoldFire, Kill
 from obiterm.core.errors import DataError
-from obiterm.core.values import TradingState
+from obiterm.core.values import NS_PER_MS, TradingState
 
 _CLOSE_LIMIT_S = 2.0
+_LOOK_EVERY_NS = 250 * NS_PER_MS
 
 
 class Latched(msgspec.Struct, frozen=True):
@@ -21,6 +23,11 @@ class Latched(msgspec.Struct, frozen=True):
     state: TradingState
     reason: str
     at_ns: int
+
+    def command(self, account: str) -> Kill | HoldFire:
+        """Return what brings an account that runs into this state."""
+        halts = self.state is TradingState.HALTED
+        return Kill(account=account) if halts else HoldFire(account=account)
 
 
 class LatchStore:
@@ -59,6 +66,14 @@ class LatchStore:
         except OSError as error:
             raise DataError(f"the state of {account} cannot be latched: {error}") from error
 
+    def stamp(self, account: str) -> tuple[int, int]:
+        """Return what differs after every write: inode and time of change, zeros without one."""
+        try:
+            found = self._path(account).stat()
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
+
     def _path(self, account: str) -> Path:
         return self._folder / f"{account}.state.json"
 
@@ -67,7 +82,8 @@ class LatchWriter:
     """Writes one account's states off the loop, one after the other; the newest wins.
 
     Two writers at once could leave the older state on disk: a kill that is followed by a
-    quick re-arm, or the other way round.
+    quick re-arm, or the other way round. What another process latched (a shell or the watchdog
+    that found this host hanging) is seen by ``look``.
     """
 
     def __init__(
@@ -78,10 +94,32 @@ class LatchWriter:
         self._on_failure = on_failure
         self._due: Latched | None = None
         self._task: asyncio.Task[None] | None = None
+        self._own: list[Latched] = []
+        self._stamp = store.stamp(account)
+        self._look_ns = 0
+
+    def look(self, now_ns: int) -> Latched | None:
+        """Return what another process has halted or held since the last look, else ``None``.
+
+        Cheap enough for every event: it looks at the file once in 250 ms. The first event after
+        the process was stopped looks before anything is decided.
+        """
+        if now_ns < self._look_ns and self._look_ns - now_ns <= _LOOK_EVERY_NS:
+            return None
+        self._look_ns = now_ns + _LOOK_EVERY_NS
+        stamp = self._store.stamp(self._account)
+        if stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        found = self._store.read(self._account)
+        if found is None or found in self._own or found.state is TradingState.ACTIVE:
+            return None
+        return found
 
     def write(self, latched: Latched) -> None:
         """Store a state soon; call from the loop."""
         self._due = latched
+        self._own = [*self._own[-3:], latched]
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._drain())
 

@@ -137,6 +137,11 @@ class ExchangeChild:
         """Return whether the process is gone."""
         return self._process.returncode is not None
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     async def until_gone(self) -> None:
         """Wait while the process lives.
 

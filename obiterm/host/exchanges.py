@@ -48,6 +48,11 @@ class HostedExchange:
         """Where it answers; ``None`` while no process does."""
         return self._child.address if self._child is not None else None
 
+    @property
+    def pid(self) -> int:
+        """The process that answers; 0 while none does."""
+        return self._child.pid if self._child is not None else 0
+
     async def start(self) -> None:
         """Start it for the first time.
 

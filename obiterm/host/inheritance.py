@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -12,7 +13,7 @@ from obiterm.core.events import Event, Filled, FundingPaid, PositionReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_S, ClientOrderId, Symbol
 from obiterm.engine.gateway import NO_TRADE
-from obiterm.journal.log import Journal
+from obiterm.journal.log import Row
 from obiterm.trading.ids import read_client_id
 from obiterm.trading.positions import Position
 from obiterm.trading.record import StartRecord
@@ -27,6 +28,16 @@ MarkOf = Callable[[Filled], int]
 _read_start = msgspec.msgpack.Decoder(StartRecord)
 _read_intent = msgspec.msgpack.Decoder(tuple[int, Send])
 _read_event = msgspec.msgpack.Decoder(tuple[int, Event])
+
+
+class Rows(Protocol):
+    """A journal that can be read: our own open one, or the file of a host that hangs."""
+
+    def rows(
+        self, *, after: int = 0, account: str | None = None, kind: str | None = None
+    ) -> Iterator[Row]:
+        """Yield committed rows, oldest first."""
+        ...
 
 
 class Inheritance(msgspec.Struct, frozen=True):
@@ -88,7 +99,7 @@ class _Past:
 
 
 def inherit(
-    journal: Journal,
+    journal: Rows,
     account: str,
     instruments: Mapping[Symbol, Instrument],
     newest_at_venue: Mapping[Symbol, int],
@@ -145,13 +156,13 @@ def inherit(
     return Inheritance(fills, marks, result, started is not None, list(payments.values()))
 
 
-def sent_ids(journal: Journal, account: str) -> list[ClientOrderId]:
+def sent_ids(journal: Rows, account: str) -> list[ClientOrderId]:
     """Return our ids of the orders that earlier runs journaled before they left, oldest first."""
     rows = journal.rows(account=account, kind="intent")
     return [_read_intent.decode(row.payload)[1].order.intent.client_id for row in rows]
 
 
-def _own_events(journal: Journal, account: str) -> Iterator[tuple[int, Filled | FundingPaid]]:
+def _own_events(journal: Rows, account: str) -> Iterator[tuple[int, Filled | FundingPaid]]:
     """Yield when and what own fills and funding payments were journaled, in order."""
     for row in journal.rows(account=account, kind="event"):
         if _FILLED not in row.payload and _FUNDING not in row.payload:
@@ -163,7 +174,7 @@ def _own_events(journal: Journal, account: str) -> Iterator[tuple[int, Filled | 
             yield at_ns, event
 
 
-def _last_start(journal: Journal, account: str) -> StartRecord | None:
+def _last_start(journal: Rows, account: str) -> StartRecord | None:
     payload = None
     for row in journal.rows(account=account, kind="start"):
         payload = row.payload
