@@ -98,7 +98,7 @@ class Gateway:
         return result
 
     def _fault(self, kind: FaultKind, asked: Asked) -> FaultRequest | None:
-        return self.faults.take(kind, asked.labels, self.office.clock_ns())
+        return self.faults.take(kind, asked.labels, self.office.market_ns())
 
     def _authenticate(self, asked: Asked) -> tuple[Credential, Stamp]:
         operation = asked.operation

@@ -10,7 +10,7 @@ from obiterm.exchange.api import OrderUpdate, Output, PositionUpdate
 from obiterm.exchange.backpack import user_events
 from obiterm.exchange.backpack.office import BackpackOffice
 from obiterm.exchange.backpack.wire import Json
-from obiterm.exchange.wire.faults import FaultKind, Faults
+from obiterm.exchange.wire.faults import Faults
 from obiterm.exchange.wire.sockets import Outbox
 
 ORDERS = "account.orderUpdate"
@@ -80,16 +80,13 @@ class UserStreams:
 
     def _send(self, account: str, kind: str, symbol: str, event: Json) -> None:
         now_ns, name = time.time_ns(), str(event["e"])
-        if self._faults.silent(("user", kind, name), now_ns):
-            return
-        twice = self._faults.take(FaultKind.DUPLICATE, (kind, name), now_ns) is not None
+        copies, late_s = self._faults.passage(("user", kind, name), now_ns)
         for connection in list(self.connections):
             for stream in (kind, f"{kind}.{symbol}"):
                 if connection.streams.get(stream) == account:
                     data = _frame(stream, event)
-                    connection.outbox.send(data)
-                    if twice:
-                        connection.outbox.send(data)
+                    for _ in range(copies):
+                        connection.outbox.send(data, late_s)
 
 
 def _frame(stream: str, event: Json) -> bytes:

@@ -20,7 +20,7 @@ from obiterm.exchange.binance.errors import ApiError
 from obiterm.exchange.binance.fault_words import status_error
 from obiterm.exchange.binance.operation import COMMON_PARAMS, OfficeT, Operation
 from obiterm.exchange.binance.params import Params
-from obiterm.exchange.wire.faults import FaultKind, Faults
+from obiterm.exchange.wire.faults import FaultKind, FaultRequest, Faults
 from obiterm.exchange.wire.keys import Credential
 
 
@@ -84,16 +84,16 @@ class Gateway(Generic[OfficeT]):
                 raise errors.no_permission()
         elif operation.keyed:
             credential = self.keys.find(asked.api_key)
-        delay = self.faults.take(FaultKind.DELAY, labels, self.now_ns())
+        delay = self._fault(FaultKind.DELAY, labels)
         if delay is not None and delay.when != "reply":
             await asyncio.sleep(delay.ms / 1000)
-        broken = self.faults.take(FaultKind.STATUS, labels, self.now_ns())
+        broken = self._fault(FaultKind.STATUS, labels)
         if broken is not None and not broken.executed:
             raise status_error(broken)
         if stamp is not None:
             # The second look, just before the matching engine (binance.md §3.1).
             stamp.check(self.now_ns())
-        dropped = self.faults.take(FaultKind.DROP_REPLY, labels, self.now_ns()) is not None
+        dropped = self._fault(FaultKind.DROP_REPLY, labels) is not None
         try:
             result = self._act(asked, credential)
         except ApiError as refused:
@@ -109,6 +109,9 @@ class Gateway(Generic[OfficeT]):
         if dropped:
             raise ReplyDropped
         return result, credential
+
+    def _fault(self, kind: FaultKind, labels: tuple[str, ...]) -> FaultRequest | None:
+        return self.faults.take(kind, labels, self.office.market_ns())
 
     def _act(self, asked: Asked[OfficeT], credential: Credential | None) -> object:
         operation = asked.operation

@@ -10,7 +10,7 @@ from obiterm.exchange.api import BalanceUpdate, ListUpdate, OrderUpdate, Output
 from obiterm.exchange.binance import user_events
 from obiterm.exchange.binance.backoffice import BackOffice
 from obiterm.exchange.binance.errors import ApiError
-from obiterm.exchange.wire.faults import FaultKind, Faults
+from obiterm.exchange.wire.faults import Faults
 from obiterm.exchange.wire.office import Json
 from obiterm.exchange.wire.sockets import Outbox
 
@@ -87,16 +87,13 @@ class UserStreams:
     def _send(self, account: str, event: Json) -> None:
         name = str(event["e"])
         now_ns = time.time_ns()
-        if self._faults.silent(("user", name), now_ns):
-            return
-        twice = self._faults.take(FaultKind.DUPLICATE, (name,), now_ns) is not None
+        copies, late_s = self._faults.passage(("user", name), now_ns)
         for connection in list(self.connections):
             for number, owner in list(connection.accounts.items()):
                 if owner == account:
                     data = msgspec.json.encode({"subscriptionId": number, "event": event})
-                    connection.outbox.send(data)
-                    if twice:
-                        connection.outbox.send(data)
+                    for _ in range(copies):
+                        connection.outbox.send(data, late_s)
 
     def count(self) -> int:
         """Return how many subscriptions are live on all connections."""

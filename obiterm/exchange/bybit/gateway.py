@@ -70,15 +70,15 @@ class Gateway:
             stamp.check(self.now_ns())
         if asked.credential is not None:
             self._admit(operation, asked.params, asked.credential)
-        delay = self.faults.take(FaultKind.DELAY, labels, self.now_ns())
+        delay = self._fault(FaultKind.DELAY, labels)
         if delay is not None and delay.when != "reply":
             await asyncio.sleep(delay.ms / 1000)
-        broken = self.faults.take(FaultKind.STATUS, labels, self.now_ns())
+        broken = self._fault(FaultKind.STATUS, labels)
         if broken is not None and not broken.executed:
             raise status_error(broken)
         if stamp is not None and delay is not None:
             stamp.check(self.now_ns())
-        dropped = self.faults.take(FaultKind.DROP_REPLY, labels, self.now_ns()) is not None
+        dropped = self._fault(FaultKind.DROP_REPLY, labels) is not None
         try:
             result = self._act(asked)
         except ApiError as refused:
@@ -102,6 +102,9 @@ class Gateway:
                 errors.NO_PERMISSION,
                 "Permission denied, please check your API key permissions.",
             )
+
+    def _fault(self, kind: FaultKind, labels: tuple[str, ...]) -> FaultRequest | None:
+        return self.faults.take(kind, labels, self.office.market_ns())
 
     def _act(self, asked: Asked) -> object:
         now_ns = self.office.market_ns()

@@ -29,7 +29,6 @@ from obiterm.exchange.bybit.rows import (
     position_row,
     wallet_row,
 )
-from obiterm.exchange.wire.faults import FaultKind
 from obiterm.exchange.wire.keys import Credential
 from obiterm.exchange.wire.sockets import ClientSocket, Outbox
 
@@ -152,10 +151,7 @@ class PrivateSide:
 
     def _send(self, account: str, stream: str, rows: list[Json], now_ns: int) -> None:
         fault_ns = time.time_ns()
-        faults = self._gateway.faults
-        if faults.silent(("user", stream), fault_ns):
-            return
-        twice = faults.take(FaultKind.DUPLICATE, (stream,), fault_ns) is not None
+        copies, late_s = self._gateway.faults.passage(("user", stream), fault_ns)
         by_topic = {stream: rows}
         for category in Category:
             by_topic[f"{stream}.{category.value}"] = [
@@ -167,9 +163,8 @@ class PrivateSide:
             for topic, chosen in by_topic.items():
                 if chosen and topic in session.topics:
                     data = _frame(topic, chosen, now_ns)
-                    session.outbox.send(data)
-                    if twice:
-                        session.outbox.send(data)
+                    for _ in range(copies):
+                        session.outbox.send(data, late_s)
 
 
 def _frame(topic: str, rows: list[Json], now_ns: int) -> bytes:

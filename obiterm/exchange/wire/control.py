@@ -1,4 +1,4 @@
-"""The exchange's back door for tests and the demo: faults, the market, the ledger."""
+"""The exchange's back door for tests and the demo: the market, the ledger, keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from aiohttp import web
 
 from obiterm.core.values import Side
 from obiterm.exchange.api import Kind, NewOrder, Refusal, Why
-from obiterm.exchange.wire.faults import FaultKind, FaultRequest, Faults
 from obiterm.exchange.wire.keys import Keys
 from obiterm.exchange.wire.office import Json, Office
 
@@ -54,8 +53,6 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Doors(msgspec.Struct, frozen=True):
     """What the back door can reach beside the market."""
 
-    cut: Callable[[str], int]
-    """Break the connections of a class; returns how many."""
     notice: Callable[[Json], None]
     """Tell every connection."""
     ledger: Callable[[], dict[str, object]]
@@ -63,17 +60,16 @@ class Doors(msgspec.Struct, frozen=True):
     """Count the live user data subscriptions."""
     expire: Callable[[str], int]
     """End private sessions of an account; returns how many."""
+    protection: Callable[[], Json]
+    """Tell how long positions had no stop."""
 
 
 class ControlSide:
     """Serves ``/_exchange/*``. Only a market that ``is_model`` can be moved by the house."""
 
-    def __init__(
-        self, office: Office, keys: Keys, faults: Faults, doors: Doors, *, is_model: bool
-    ) -> None:
+    def __init__(self, office: Office, keys: Keys, doors: Doors, *, is_model: bool) -> None:
         self._office = office
         self._keys = keys
-        self._faults = faults
         self._doors = doors
         self._is_model = is_model
         self._serial = 0
@@ -83,19 +79,17 @@ class ControlSide:
         return [
             web.get("/_exchange/ledger", self._get_ledger),
             web.get("/_exchange/state", self._get_state),
-            web.get("/_exchange/faults", self._list_faults),
-            web.post("/_exchange/faults", self._add_fault),
-            web.delete("/_exchange/faults", self._clear_faults),
+            web.get("/_exchange/protection", self._get_protection),
             web.post("/_exchange/control", self._control),
         ]
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
-        return _json(self._doors.ledger())
+        return json_reply(self._doors.ledger())
 
     async def _get_state(self, request: web.Request) -> web.Response:
         """Tell whether the market still moves; a capture comes to an end."""
         venue = self._office.venue
-        return _json(
+        return json_reply(
             {
                 "source": "flow" if self._is_model else "capture",
                 "ended": venue.next_event_ns() is None,
@@ -104,33 +98,15 @@ class ControlSide:
             }
         )
 
-    async def _list_faults(self, request: web.Request) -> web.Response:
-        return _json({"faults": [fault.describe() for fault in self._faults.active]})
-
-    async def _add_fault(self, request: web.Request) -> web.Response:
-        try:
-            asked = msgspec.json.decode(await request.read(), type=FaultRequest)
-        except msgspec.DecodeError as error:
-            return _json({"error": str(error)}, status=400)
-        fault = self._faults.add(asked, self._office.market_ns())
-        self._office.clock_offset_ns = self._faults.clock_offset_ns
-        answer = fault.describe()
-        if asked.kind is FaultKind.CUT:
-            answer["cut"] = self._doors.cut("all" if asked.match == "*" else asked.match)
-        return _json(answer)
-
-    async def _clear_faults(self, request: web.Request) -> web.Response:
-        number = request.query.get("id")
-        self._faults.clear(int(number) if number is not None and number.isdigit() else None)
-        self._office.clock_offset_ns = self._faults.clock_offset_ns
-        return _json({"faults": [fault.describe() for fault in self._faults.active]})
+    async def _get_protection(self, request: web.Request) -> web.Response:
+        return json_reply(self._doors.protection())
 
     async def _control(self, request: web.Request) -> web.Response:
         try:
             asked = msgspec.json.decode(await request.read(), type=ControlRequest)
-            return _json(self._perform(asked))
+            return json_reply(self._perform(asked))
         except (msgspec.DecodeError, InvalidOperation, Refusal) as error:
-            return _json({"error": str(error)}, status=400)
+            return json_reply({"error": str(error)}, status=400)
 
     def _perform(self, asked: ControlRequest) -> Json:
         if asked.do is Deed.REVOKE_KEY:
@@ -206,7 +182,8 @@ def _whole(text: str, unit: Decimal, name: str) -> int:
     return int(count)
 
 
-def _json(body: object, *, status: int = 200) -> web.Response:
+def json_reply(body: object, *, status: int = 200) -> web.Response:
+    """Return a reply of the back door."""
     return web.Response(
         status=status, body=msgspec.json.encode(body), content_type="application/json"
     )

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 from aiohttp import web
 
 from obiterm.exchange.wire.control import ControlSide, Doors
-from obiterm.exchange.wire.faults import Faults
+from obiterm.exchange.wire.fault_desk import FaultDesk
+from obiterm.exchange.wire.faults import FaultKind, Faults
 from obiterm.exchange.wire.keys import Credential, Keys
 from obiterm.exchange.wire.office import Json, Office
 from obiterm.exchange.wire.options import AccountKeys, AccountOptions, Addresses
+from obiterm.exchange.wire.protection import ProtectionMeter
 from obiterm.exchange.wire.pump import Pump
 from obiterm.exchange.wire.sockets import Outbox
 
@@ -39,13 +41,13 @@ class WireExchange(ABC):
         self.office = office
         self.keys = keys
         self.faults = faults
-        self.control = ControlSide(
-            office,
-            keys,
-            faults,
-            Doors(self.cut, self.notice, ledger, self.private_streams, self.expire),
-            is_model=is_model,
+        self.fault_desk = FaultDesk(office, faults, self.cut, self.stall)
+        self.protection = ProtectionMeter(office.venue)
+        office.sinks.append(self.protection.take)
+        doors = Doors(
+            self.notice, ledger, self.private_streams, self.expire, self.protection.describe
         )
+        self.control = ControlSide(office, keys, doors, is_model=is_model)
         self.broken = asyncio.Event()
         """Set when the market cannot go on; ``failure`` holds what broke it."""
         self.failure: BaseException | None = None
@@ -88,6 +90,7 @@ class WireExchange(ABC):
     def open_account(self, options: AccountOptions) -> AccountKeys:
         """Open a funded account and return how a client signs for it."""
         self.office.add_account(options.name, options.balances)
+        self.protection.watch(options.name, options.balances)
         if options.hedge_mode:
             self.office.venue.set_hedge_mode(options.name, hedged=True)
         keys = AccountKeys(options.name, options.api_key, options.api_secret)
@@ -115,8 +118,8 @@ class WireExchange(ABC):
     def application(self) -> web.Application:
         """Return the web application; the market starts and stops with it."""
         app = web.Application(client_max_size=1024 * 1024)
-        app.add_routes(self.control.routes())
-        app.router.add_route("*", "/{path:.*}", self.dispatch)
+        app.add_routes([*self.control.routes(), *self.fault_desk.routes()])
+        app.router.add_route("*", "/{path:.*}", self._receive)
         app.on_startup.append(self._start)
         app.on_shutdown.append(self._stop)
         return app
@@ -127,6 +130,23 @@ class WireExchange(ABC):
         for outbox in outboxes:
             outbox.cut()
         return len(outboxes)
+
+    def stall(self, which: str, seconds: float) -> int:
+        """Let the connections of a class stand still and return how many there were."""
+        outboxes = list(self.outboxes(which))
+        for outbox in outboxes:
+            outbox.stall(seconds)
+        return len(outboxes)
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        """Dispatch a request unless a fault keeps callers out."""
+        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        labels = ("all", "socket" if is_socket else "rest", request.path)
+        refused = self.faults.take(FaultKind.REFUSE, labels, self.office.market_ns())
+        if refused is None or request.transport is None:
+            return await self.dispatch(request)
+        request.transport.abort()
+        return web.Response(status=503)
 
     async def _start(self, app: web.Application) -> None:
         self._pumping = asyncio.create_task(Pump(self.office, self.beat).run())
@@ -142,6 +162,7 @@ class WireExchange(ABC):
 
     async def _stop(self, app: web.Application) -> None:
         self.closing.set()
+        self.fault_desk.stop_script()
         self.cut("all")
         if self._pumping is not None:
             self._pumping.cancel()

@@ -2,13 +2,14 @@
 
 Each fault names what it hits (``match``, a shell pattern over operation names,
 REST routes and stream names), how often (``count``, 0 = until cleared) and for
-how long (``ms``).
+how long it stays in force (``for_ms``, 0 = without a limit).
 """
 
 from __future__ import annotations
 
 from enum import Enum
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +37,14 @@ class FaultKind(Enum):
     """The next two depth messages change places."""
     DUPLICATE = "duplicate"
     """The next ``count`` matching messages come twice."""
+    LOSE = "lose"
+    """The next ``count`` matching messages never come; the connection goes on."""
+    LAG = "lag"
+    """Matching messages come ``ms`` late, in order, as on a path that is jammed."""
+    STALL = "stall"
+    """Sockets of a class are half-open for ``ms``, from now: no data, no pong, nothing read."""
+    REFUSE = "refuse"
+    """New requests and connections are cut (``match``: all, rest, socket or a path)."""
     CLOCK_OFFSET = "clock_offset_ms"
     """The exchange's clock is ``ms`` ahead (negative: behind)."""
 
@@ -46,6 +55,7 @@ class FaultRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: FaultKind
     match: str = "*"
     ms: int = 0
+    for_ms: int = 0
     count: int | None = None
     status: int = 0
     code: int | None = None
@@ -70,8 +80,28 @@ class Fault(msgspec.Struct):
         return shown | {"id": self.fault_id, "left": self.left}
 
 
-_ONCE = frozenset({FaultKind.DELAY, FaultKind.DROP_REPLY, FaultKind.STATUS, FaultKind.GAP})
-_DEFAULT_COUNT = dict.fromkeys(_ONCE, 1) | {FaultKind.DUPLICATE: 1, FaultKind.REORDER: 1}
+class Passage(NamedTuple):
+    """What becomes of one message of a stream."""
+
+    copies: int = 1
+    late_s: float = 0.0
+
+
+PLAIN = Passage()
+LOST = Passage(copies=0)
+
+_MOMENTS = frozenset({FaultKind.CUT, FaultKind.STALL})
+"""What is done to connections at once and is not kept."""
+_ONCE = (
+    FaultKind.DELAY,
+    FaultKind.DROP_REPLY,
+    FaultKind.STATUS,
+    FaultKind.GAP,
+    FaultKind.DUPLICATE,
+    FaultKind.REORDER,
+    FaultKind.LOSE,
+)
+_DEFAULT_COUNT = dict.fromkeys(_ONCE, 1)
 
 
 class Faults:
@@ -83,16 +113,18 @@ class Faults:
         self._next_id = 1
 
     def add(self, request: FaultRequest, now_ns: int) -> Fault:
-        """Put a fault in force and return it. A cut is the caller's to perform."""
+        """Put a fault in force and return it. Cuts and stalls are the caller's to perform."""
         count = request.count
         if count is None:
-            count = _DEFAULT_COUNT.get(request.kind, 0)
-        lasts = request.kind is FaultKind.SILENCE and request.ms > 0
+            count = 0 if request.for_ms else _DEFAULT_COUNT.get(request.kind, 0)
+        lasts_ms = request.for_ms
+        if request.kind is FaultKind.SILENCE:
+            lasts_ms = lasts_ms or request.ms
         fault = Fault(
             fault_id=self._next_id,
             request=request,
             left=count or -1,
-            until_ns=now_ns + request.ms * NS_PER_MS if lasts else -1,
+            until_ns=now_ns + lasts_ms * NS_PER_MS if lasts_ms else -1,
         )
         self._next_id += 1
         if request.kind is FaultKind.CLOCK_OFFSET:
@@ -100,7 +132,8 @@ class Faults:
             self.active = [
                 other for other in self.active if other.request.kind is not FaultKind.CLOCK_OFFSET
             ]
-        if request.kind is not FaultKind.CUT:
+        if request.kind not in _MOMENTS:
+            self.active = [one for one in self.active if not _is_over(one, now_ns)]
             self.active.append(fault)
         return fault
 
@@ -125,6 +158,16 @@ class Faults:
                 return fault.request
         return None
 
+    def passage(self, labels: tuple[str, ...], now_ns: int) -> Passage:
+        """Return what becomes of one message that has ``labels``, and count what hits it."""
+        if not self.active:
+            return PLAIN
+        if self.silent(labels, now_ns) or self.take(FaultKind.LOSE, labels, now_ns):
+            return LOST
+        late = self.take(FaultKind.LAG, labels, now_ns)
+        twice = self.take(FaultKind.DUPLICATE, labels, now_ns)
+        return Passage(2 if twice else 1, late.ms / 1000 if late is not None else 0.0)
+
     def silent(self, labels: tuple[str, ...], now_ns: int) -> bool:
         """Tell whether a silence covers any of ``labels``."""
         if not self.active:
@@ -135,8 +178,12 @@ class Faults:
         )
 
 
+def _is_over(fault: Fault, now_ns: int) -> bool:
+    return 0 <= fault.until_ns <= now_ns
+
+
 def _hits(fault: Fault, labels: tuple[str, ...], now_ns: int) -> bool:
-    if fault.until_ns >= 0 and now_ns >= fault.until_ns:
+    if _is_over(fault, now_ns):
         return False
     pattern = fault.request.match
     return any(fnmatchcase(label, pattern) for label in labels)

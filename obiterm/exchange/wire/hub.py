@@ -89,32 +89,33 @@ class Hub:
             return
         now_ns = time.time_ns()
         labels = labels or (stream, "market")
-        if self._faults.silent(labels, now_ns):
+        copies, late_s = self._faults.passage(labels, now_ns)
+        if not copies:
             return
         if self._is_book(stream):
-            self._deliver_book(stream, data, now_ns)
+            self._deliver_book(stream, data, now_ns, late_s)
         else:
-            self._deliver(stream, data, shown)
-        if self._faults.take(FaultKind.DUPLICATE, labels, now_ns) is not None:
-            self._deliver(stream, data, shown)
+            self._deliver(stream, data, shown, late_s)
+        if copies > 1:
+            self._deliver(stream, data, shown, late_s)
 
-    def _deliver_book(self, stream: str, data: bytes, now_ns: int) -> None:
+    def _deliver_book(self, stream: str, data: bytes, now_ns: int, late_s: float) -> None:
         if self._faults.take(FaultKind.GAP, (stream,), now_ns) is not None:
             return
         held = self._held.pop(stream, None)
         if held is None and self._faults.take(FaultKind.REORDER, (stream,), now_ns) is not None:
             self._held[stream] = data
             return
-        self._deliver(stream, data, stream)
+        self._deliver(stream, data, stream, late_s)
         if held is not None:
-            self._deliver(stream, held, stream)
+            self._deliver(stream, held, stream, late_s)
 
-    def _deliver(self, stream: str, data: bytes, shown: str) -> None:
+    def _deliver(self, stream: str, data: bytes, shown: str, late_s: float = 0.0) -> None:
         wrapped = b""
         for listener in list(self._listeners.get(stream, ())):
             if not listener.combined:
-                listener.outbox.send(data)
+                listener.outbox.send(data, late_s)
                 continue
             if not wrapped:
                 wrapped = b'{"stream":"' + shown.encode() + b'","data":' + data + b"}"
-            listener.outbox.send(wrapped)
+            listener.outbox.send(wrapped, late_s)

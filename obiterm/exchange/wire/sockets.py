@@ -41,21 +41,34 @@ class Outbox:
     def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self._socket = socket
         self._request = request
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, float]] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
+        self._stalled_until_s = 0.0
         self.dropped = False
 
-    def send(self, data: bytes) -> None:
-        """Queue one text message; a client with 16 MiB waiting is cut off."""
+    def send(self, data: bytes, late_s: float = 0.0) -> None:
+        """Queue one text message; a client with 16 MiB waiting is cut off.
+
+        One that is ``late_s`` holds up those behind it: a connection keeps its order.
+        """
         if self.dropped:
             return
-        self._waiting.append(data)
+        self._waiting.append((data, time.monotonic() + late_s if late_s else 0.0))
         self._waiting_bytes += len(data)
         self._wake.set()
         if self._waiting_bytes > MAX_WAITING_BYTES:
             log.warning("a client reads too slowly; dropped")
             self.cut()
+
+    def stall(self, seconds: float) -> None:
+        """Let the connection stand still: nothing leaves, nothing is read, no ping answered."""
+        self._stalled_until_s = time.monotonic() + seconds
+
+    async def thaw(self) -> None:
+        """Return when the connection does not stand still any more."""
+        if (left_s := self._stalled_until_s - time.monotonic()) > 0 and not self.dropped:
+            await asyncio.sleep(left_s)
 
     def cut(self) -> None:
         """Break the connection without a closing handshake."""
@@ -71,7 +84,12 @@ class Outbox:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                data = self._waiting.popleft()
+                data, due_s = self._waiting[0]
+                left_s = max(due_s, self._stalled_until_s)
+                if left_s and (left_s := left_s - time.monotonic()) > 0:
+                    await asyncio.sleep(left_s)
+                    continue
+                self._waiting.popleft()
                 self._waiting_bytes -= len(data)
                 await self._socket.send_frame(data, WSMsgType.TEXT)
 
@@ -118,6 +136,7 @@ class ClientSocket:
         ]
         try:
             async for message in self.socket:
+                await self.outbox.thaw()
                 if self._meter and message.type in _FRAME_TYPES and self._meter.over():
                     await self.socket.close(
                         code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests"
@@ -149,4 +168,5 @@ class ClientSocket:
             if time.monotonic() - self._last_pong > self._options.pong_within_s:
                 self.outbox.cut()
                 return
+            await self.outbox.thaw()
             await self.socket.ping(str(int(time.time() * 1000)).encode())
