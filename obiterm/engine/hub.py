@@ -31,6 +31,14 @@ class Hub(Protocol):
         """
         ...
 
+    def spectate(self) -> SharedFeed:
+        """Return market data with sockets of its own, for markets that no account trades.
+
+        Requests count in this hub's budget; what is kept back for cancels stays so (T44). Who
+        asked for it closes ``feed.source``.
+        """
+        ...
+
     async def close(self) -> None:
         """Close connections that are kept alive."""
         ...

@@ -22,6 +22,7 @@ from obiterm.link.panes import (
     AccountPane,
     Depth,
     InstrumentInfo,
+    ListedMarket,
     MarketPane,
     OrderRow,
     PanicAccount,
@@ -36,6 +37,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "AccountPane",
     "AccountStatus",
+    "AskListings",
     "AskStatus",
     "Closing",
     "Column",
@@ -47,6 +49,8 @@ __all__ = [
     "InstrumentInfo",
     "LeaseChanged",
     "Leave",
+    "ListedMarket",
+    "Listings",
     "LogLine",
     "LogLines",
     "MarketPane",
@@ -67,7 +71,7 @@ __all__ = [
     "Welcome",
 ]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 # -- screen to host --------------------------------------------------------------
 
@@ -104,6 +108,10 @@ class TakeLease(msgspec.Struct, frozen=True, tag=True):
     """Take control; the screen that had it goes on watching."""
 
 
+class AskListings(msgspec.Struct, frozen=True, tag=True):
+    """Ask for every market of every venue; ``Listings`` come until nothing is being read."""
+
+
 class AskStatus(msgspec.Struct, frozen=True, tag=True):
     """Answered by ``Status``."""
 
@@ -114,7 +122,7 @@ class Leave(msgspec.Struct, frozen=True, tag=True):
     stop: bool = False
 
 
-ToHost = Hello | Watch | Request | TakeLease | AskStatus | Leave
+ToHost = Hello | Watch | Request | TakeLease | AskListings | AskStatus | Leave
 
 # -- host to screen --------------------------------------------------------------
 
@@ -136,9 +144,22 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
 
 
 class Markets(msgspec.Struct, frozen=True, tag=True):
-    """The instruments of ``Welcome`` anew: an account has been prepared, or lost its venue."""
+    """The instruments of ``Welcome`` anew: an account has been prepared, or lost its venue.
+
+    Those that are only watched now are among them, with no accounts.
+    """
 
     instruments: list[InstrumentInfo]
+
+
+class Listings(msgspec.Struct, frozen=True, tag=True):
+    """Every market that is known to be at the host's venues, traded by an account or not."""
+
+    markets: list[ListedMarket]
+    reading: list[str]
+    """Venues that are being asked now; another message follows."""
+    troubles: list[str]
+    """Which venue did not tell, why, and when it is asked again."""
 
 
 class Frame(msgspec.Struct, frozen=True, tag=True):
@@ -247,4 +268,15 @@ class Closing(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-ToScreen = Welcome | Markets | Frame | LogLines | History | Done | LeaseChanged | Status | Closing
+ToScreen = (
+    Welcome
+    | Markets
+    | Listings
+    | Frame
+    | LogLines
+    | History
+    | Done
+    | LeaseChanged
+    | Status
+    | Closing
+)

@@ -28,7 +28,17 @@ class InstrumentInfo(msgspec.Struct, frozen=True):
     size_presets: list[int]
     """Order sizes of the profile in lots of this market, for keys and clicks."""
     accounts: list[str]
-    """Accounts that trade it, in the order of the profile."""
+    """Accounts that trade it, in the order of the profile; none: it can only be watched."""
+
+
+class ListedMarket(msgspec.Struct, frozen=True, array_like=True):
+    """One market of a venue's listing, as the picker shows it."""
+
+    venue: str
+    symbol: str
+    kind: MarketKind
+    base: str
+    quote: str
 
 
 class MarketPane(msgspec.Struct, frozen=True):
@@ -69,6 +79,10 @@ class MarketPane(msgspec.Struct, frozen=True):
     """Fraction of the notional for the coming interval; positive: longs pay."""
     next_funding_ns: int
     """Unix time of the next payment; 0 = not known."""
+    watch_only: bool = False
+    """True where no account of the profile trades it: the host shows it and no more."""
+    trouble: str = ""
+    """Why a market that is only watched shows nothing; empty when all is well."""
 
 
 class Depth(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ class BackpackHub:
 
     def __init__(self, urls: BackpackUrls, clock: Clock) -> None:
         self.rest_url = urls.rest
+        self._urls = urls
         self._clock = clock
         self._source = BackpackSource(urls, clock)
         self._budgets: dict[str, Budget] = {}
@@ -35,6 +36,18 @@ class BackpackHub:
         return BackpackGateway(
             self._source, self.feed, credentials, budget, self._clock, is_fresh=is_fresh
         )
+
+    def spectate(self) -> SharedFeed:
+        """Return market data with sockets of its own, for markets that no account trades.
+
+        Requests count in this hub's budget; what is kept back for cancels stays so (T44). Who
+        asked for it closes ``feed.source``.
+        """
+        source = BackpackSource(
+            self._urls, self._clock, self._source.calls.budget, self._source.firewall
+        )
+        source.offset_ns = self._source.offset_ns
+        return SharedFeed(source, self._clock)
 
     async def close(self) -> None:
         """Close connections that are kept alive."""

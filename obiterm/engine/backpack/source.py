@@ -51,12 +51,18 @@ class BackpackSource:
         measured_ns: when the clock was measured, monotonic; 0 = never.
     """
 
-    def __init__(self, urls: BackpackUrls, clock: Clock) -> None:
+    def __init__(
+        self,
+        urls: BackpackUrls,
+        clock: Clock,
+        budget: Budget | None = None,
+        firewall: Firewall | None = None,
+    ) -> None:
         self.urls = urls
         self.offset_ns = 0
         self.measured_ns = 0
-        self.firewall = Firewall()
-        self.calls = Caller(HttpPool(urls.rest), Budget(), clock.wall_ns, self.firewall)
+        self.firewall = firewall or Firewall()
+        self.calls = Caller(HttpPool(urls.rest), budget or Budget(), clock.wall_ns, self.firewall)
         self._clock = clock
         self._requests = MarketRequests()
         self._listing: Listing | None = None

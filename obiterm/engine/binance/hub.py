@@ -10,6 +10,9 @@ from obiterm.engine.feed import SharedFeed
 from obiterm.venues.binance.environments import BinanceUrls
 from obiterm.venues.binance.signing import Credentials
 
+_QUIET_MARKET_S = 60.0
+"""What nobody trades here may be a market in which little happens."""
+
 
 class BinanceHub:
     """One market stream, one clock and one weight budget for all spot accounts."""
@@ -18,6 +21,7 @@ class BinanceHub:
 
     def __init__(self, urls: BinanceUrls, clock: Clock) -> None:
         self.rest_url = urls.rest
+        self._urls = urls
         self._clock = clock
         self._source = BinanceSource(urls, clock)
         self.feed = SharedFeed(self._source, clock)
@@ -26,6 +30,18 @@ class BinanceHub:
         """Return the private side of one account."""
         credentials = Credentials(keys.api_key, keys.api_secret, key_kind(keys.api_secret))
         return BinanceGateway(self._source, self.feed, credentials, self._clock, is_fresh=is_fresh)
+
+    def spectate(self) -> SharedFeed:
+        """Return market data with sockets of its own, for markets that no account trades.
+
+        Requests count in this hub's budget; what is kept back for cancels stays so (T44). Who
+        asked for it closes ``feed.source``.
+        """
+        source = BinanceSource(
+            self._urls, self._clock, self._source.budget, data_silence_s=_QUIET_MARKET_S
+        )
+        source.offset_ns = self._source.offset_ns
+        return SharedFeed(source, self._clock)
 
     async def close(self) -> None:
         """Close connections that are kept alive."""

@@ -25,7 +25,7 @@ from obiterm.venues.binance.rest_codec import RestCodec, check, server_time
 _SNAPSHOT_LEVELS = 1000
 _SILENCE_S = 10.0
 _PING_S = 4.0
-_DATA_SILENCE_S = 5.0
+DATA_SILENCE_S = 5.0
 """A market stream without data for this long is opened anew, even if it answers pings (T38)."""
 
 
@@ -39,10 +39,16 @@ class BinanceSource:
         self_trade_modes: what the venue's markets allow, by symbol.
     """
 
-    def __init__(self, urls: BinanceUrls, clock: Clock) -> None:
+    def __init__(
+        self,
+        urls: BinanceUrls,
+        clock: Clock,
+        budget: Budget | None = None,
+        data_silence_s: float = DATA_SILENCE_S,
+    ) -> None:
         self.urls = urls
         self.offset_ns = 0
-        self.budget = Budget()
+        self.budget = budget or Budget()
         self.self_trade_modes: dict[Symbol, frozenset[str]] = {}
         self._clock = clock
         self._pool = HttpPool(urls.rest)
@@ -54,7 +60,7 @@ class BinanceSource:
         self._socket = Socket(
             lambda: urls.stream + self._session.connect_path(),
             clock,
-            SocketOptions(silence_s=_SILENCE_S, ping_s=_PING_S, data_silence_s=_DATA_SILENCE_S),
+            SocketOptions(silence_s=_SILENCE_S, ping_s=_PING_S, data_silence_s=data_silence_s),
         )
 
     # -- reference -----------------------------------------------------------------------------

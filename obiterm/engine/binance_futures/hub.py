@@ -19,6 +19,7 @@ class FuturesHub:
 
     def __init__(self, urls: FuturesUrls, clock: Clock) -> None:
         self.rest_url = urls.rest
+        self._urls = urls
         self._clock = clock
         self._source = FuturesSource(urls, clock)
         self.feed = SharedFeed(self._source, clock)
@@ -27,6 +28,16 @@ class FuturesHub:
         """Return the private side of one account."""
         credentials = Credentials(keys.api_key, keys.api_secret, key_kind(keys.api_secret))
         return FuturesGateway(self._source, self.feed, credentials, self._clock, is_fresh=is_fresh)
+
+    def spectate(self) -> SharedFeed:
+        """Return market data with sockets of its own, for markets that no account trades.
+
+        Requests count in this hub's budget; what is kept back for cancels stays so (T44). Who
+        asked for it closes ``feed.source``.
+        """
+        source = FuturesSource(self._urls, self._clock, self._source.budget)
+        source.offset_ns = self._source.offset_ns
+        return SharedFeed(source, self._clock)
 
     async def close(self) -> None:
         """Close connections that are kept alive."""

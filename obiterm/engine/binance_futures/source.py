@@ -47,10 +47,12 @@ class FuturesSource:
         markets: what the venue lists, with the rules that an instrument has no room for.
     """
 
-    def __init__(self, urls: FuturesUrls, clock: Clock) -> None:
+    def __init__(
+        self, urls: FuturesUrls, clock: Clock, budget: FuturesBudget | None = None
+    ) -> None:
         self.urls = urls
         self.offset_ns = 0
-        self.budget = FuturesBudget()
+        self.budget = budget or FuturesBudget()
         self.markets: dict[Symbol, Market] = {}
         self._clock = clock
         self._pool = HttpPool(urls.rest)

@@ -34,6 +34,16 @@ class BybitHub:
         credentials = Credentials(keys.api_key, keys.api_secret)
         return BybitGateway(self._source, self.feed, credentials, self._clock, is_fresh=is_fresh)
 
+    def spectate(self) -> SharedFeed:
+        """Return market data with sockets of its own, for markets that no account trades.
+
+        Requests count in this hub's budget; what is kept back for cancels stays so (T44). Who
+        asked for it closes ``feed.source``.
+        """
+        source = BybitSource(self._urls, self._clock, self._source.address)
+        source.offset_ns = self._source.offset_ns
+        return SharedFeed(source, self._clock)
+
     async def close(self) -> None:
         """Close connections that are kept alive."""
         await self._source.close()

@@ -48,10 +48,10 @@ class BybitSource:
         address: requests of this machine's address; every account counts in it.
     """
 
-    def __init__(self, urls: BybitUrls, clock: Clock) -> None:
+    def __init__(self, urls: BybitUrls, clock: Clock, address: RollingPool | None = None) -> None:
         self.urls = urls
         self.offset_ns = 0
-        self.address = RollingPool("address", ADDRESS_LIMIT, ADDRESS_WINDOW_NS)
+        self.address = address or RollingPool("address", ADDRESS_LIMIT, ADDRESS_WINDOW_NS)
         self._clock = clock
         self._wire = RestWire(
             urls.rest, clock, lambda: self.offset_ns, Budget(address=self.address), _no_clock
