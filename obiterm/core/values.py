@@ -28,7 +28,17 @@ NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 
 
-class Side(Enum):
+class ClosedSet(Enum):
+    """An enumeration whose members are looked up in sets and dicts on the order path.
+
+    Members are single objects, so they may be told apart by identity: the usual hash of an
+    enumeration is computed in Python from the name, every time.
+    """
+
+    __hash__ = object.__hash__
+
+
+class Side(ClosedSet):
     """Direction of an order, a fill or an aggressor."""
 
     BUY = "BUY"
@@ -45,7 +55,7 @@ class Side(Enum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
-class OrderKind(Enum):
+class OrderKind(ClosedSet):
     """What makes an order trade."""
 
     LIMIT = "LIMIT"
@@ -54,7 +64,7 @@ class OrderKind(Enum):
     """Rests at the venue as a trigger and becomes a market order."""
 
 
-class TimeInForce(Enum):
+class TimeInForce(ClosedSet):
     """How long a limit order may rest."""
 
     GTC = "GTC"
@@ -62,7 +72,7 @@ class TimeInForce(Enum):
     FOK = "FOK"
 
 
-class OrderRole(Enum):
+class OrderRole(ClosedSet):
     """Why an order exists; shown on the screen and used by the risk gate."""
 
     ENTRY = "entry"
@@ -73,7 +83,7 @@ class OrderRole(Enum):
     PANIC = "panic"
 
 
-class OrderState(Enum):
+class OrderState(ClosedSet):
     """Where an order is in its life. The allowed changes: ``trading/order_states.py``."""
 
     INTENDED = "INTENDED"
@@ -104,7 +114,7 @@ _FINAL = frozenset(
 )
 
 
-class RefusalKind(Enum):
+class RefusalKind(ClosedSet):
     """What a refused order was refused for, as far as it matters for what to do next."""
 
     ORDER = "order"
@@ -119,7 +129,7 @@ class RefusalKind(Enum):
     """It would have met an order of our own; it did not leave (R15)."""
 
 
-class TradingState(Enum):
+class TradingState(ClosedSet):
     """What an account may do (SPEC §6). Latched on disk."""
 
     ACTIVE = "ACTIVE"
@@ -129,7 +139,7 @@ class TradingState(Enum):
     """Only cancels and reducing closes asked for by a human or the panic path."""
 
 
-class Environment(Enum):
+class Environment(ClosedSet):
     """Which world an account trades in; part of every stored key (Q26)."""
 
     SIM = "SIM"
@@ -144,7 +154,7 @@ class Environment(Enum):
         return self is Environment.LIVE
 
 
-class MarketKind(Enum):
+class MarketKind(ClosedSet):
     """Kind of instrument (Q22)."""
 
     SPOT = "SPOT"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from enum import Enum
 
 from obiterm.core.events import DepthChanged, DepthSnapshotted, Level
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import MarketKind
+from obiterm.core.values import ClosedSet, MarketKind
 from obiterm.market.ladder import Ladder
 
 
-class Applied(Enum):
+class Applied(ClosedSet):
     """What became of a depth message."""
 
     APPLIED = "APPLIED"
@@ -24,7 +23,7 @@ class Applied(Enum):
     """Messages are missing: the book is out of step and needs a new snapshot."""
 
 
-class SequenceRule(Enum):
+class SequenceRule(ClosedSet):
     """How a venue numbers its depth messages."""
 
     BINANCE_SPOT = "binance-spot"

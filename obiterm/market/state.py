@@ -218,14 +218,16 @@ class MarketState:
         return self.book.imbalance(self.obi_levels)
 
     def tradable(self, now_ns: int, stale_after_ns: int) -> bool:
-        """Return whether the book is in sync, two-sided, not crossed and fresh at ``now_ns``."""
-        book = self.book
-        return (
-            book.synced
-            and not book.empty
-            and not book.crossed
-            and now_ns - self.last_received_ns <= stale_after_ns
-        )
+        """Return whether the book is in sync, two-sided, not crossed and fresh at ``now_ns``.
+
+        A ticker that is newer than the book must not be crossed either.
+        """
+        book, top = self.book, self._top
+        if now_ns - self.last_received_ns > stale_after_ns or not book.synced:
+            return False
+        if not 0 < book.best_bid_ticks < book.best_ask_ticks:
+            return False
+        return top is None or top.update_id <= book.last_id or 0 < top.bid_ticks < top.ask_ticks
 
     # -- since the start ----------------------------------------------------------------
 

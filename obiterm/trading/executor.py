@@ -36,6 +36,9 @@ def compare(wishes: Iterable[Wish], live: Iterable[TrackedOrder]) -> Difference:
     several under one tag, as a storm or a restart can leave them, one stays (T51).
     """
     wanted = _effective(wishes)
+    live = list(live)
+    if not live:
+        return Difference((), (), tuple(wanted), ())
     by_tag: dict[str, list[TrackedOrder]] = {}
     for order in live:
         by_tag.setdefault(order.intent.tag, []).append(order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from obiterm.core.events import FundingPaid
+from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, OrderIntent, RefusedOrder, RehearsedOrder
 from obiterm.core.values import (
     NS_PER_MS,
@@ -29,6 +30,7 @@ _UNSEEN = frozenset({OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN})
 """Orders of which the venue's balances do not know yet."""
 _OPENS = frozenset({OrderRole.ENTRY, OrderRole.MANUAL})
 _ZERO = Decimal(0)
+_NOTHING = (_ZERO, _ZERO)
 
 
 class Gatekeeper:
@@ -76,11 +78,15 @@ class Gatekeeper:
 
     def free(self, asset: str) -> Decimal:
         """Return the free balance of an asset; 0 when unknown."""
-        return self.balances.get(asset, (_ZERO, _ZERO))[0]
+        return self.balances.get(asset, _NOTHING)[0]
 
     def net_lots(self, symbol: Symbol) -> int:
         """Return the account's signed position on a symbol from its own fills."""
-        return sum(p.lots for (_, s), p in self.positions.items() if s == symbol)
+        lots = 0
+        for (_, held), position in self.positions.items():
+            if held == symbol:
+                lots += position.lots
+        return lots
 
     def whole_lots(self, symbol: Symbol) -> int:
         """Return what a venue that keeps positions must hold for our fills, dust included."""
@@ -108,8 +114,9 @@ class Gatekeeper:
 
     def result_quote(self) -> Decimal:
         """Return realised + unrealised - fees + funding of this run from own fills only (T2)."""
-        total = self.booked_quote()
+        total = self.funding.total
         for (_, symbol), position in self.positions.items():
+            total += position.booked_quote
             if position.quantity:
                 mark = self.markets[symbol].mark_ticks
                 if mark:
@@ -120,7 +127,7 @@ class Gatekeeper:
         """Return realised - fees + funding of this run from own fills only."""
         total = self.funding.total
         for position in self.positions.values():
-            total += position.realised_quote - position.fees_quote
+            total += position.booked_quote
         return total
 
     def book_funding(self, event: FundingPaid, now_ns: int) -> bool:
@@ -198,13 +205,8 @@ class Gatekeeper:
         return make_client_id(self.setup.run, number, role, owner, tag)
 
     def tradable(self, symbol: Symbol, now_ns: int) -> bool:
-        """Return whether the book of a symbol may be acted on.
-
-        The ticker that is newer than the book must not be crossed either.
-        """
-        market = self.markets[symbol]
-        bid, _, ask, _ = market.best()
-        return 0 < bid < ask and market.tradable(now_ns, self.stale_after_ns)
+        """Return whether the book of a symbol may be acted on."""
+        return self.markets[symbol].tradable(now_ns, self.stale_after_ns)
 
     def check(self, intent: OrderIntent, now_ns: int) -> ApprovedOrder | RefusedOrder:
         """Pass an intent through the risk gate. Every order of the account comes this way."""
@@ -226,21 +228,34 @@ class Gatekeeper:
         return make_client_id(self.setup.run, 0, OrderRole.ENTRY, owner, "dry")
 
     def _context(self, intent: OrderIntent, now_ns: int) -> RiskContext:
-        symbol = intent.symbol
-        market = self.markets[symbol]
-        instrument = self.setup.instruments[symbol]
+        symbol, owner = intent.symbol, intent.owner
+        market, instrument = self.markets[symbol], self.setup.instruments[symbol]
         bid_ticks, _, ask_ticks, _ = market.best()
-        is_manual = intent.owner == MANUAL
-        if is_manual and intent.role is OrderRole.MANUAL and intent.side is Side.SELL:
-            sellable = instrument.lots_down(self.free(instrument.base)) - self._bound_lots(symbol)
-        elif is_manual:
-            sellable = self.exposure_lots(symbol)
-        else:
-            sellable = self.position(intent.owner, symbol).sellable_lots
-        money, net_lots = instrument.money, self.net_lots(symbol)
-        own = None if is_manual else self.position(intent.owner, symbol)
+        net_lots = self.net_lots(symbol)
         foreign = self.venue.foreign.get(symbol, 0)
-        free, locked = self.balances.get(money, (_ZERO, _ZERO))
+        if owner == MANUAL:
+            held_lots, others_lots = self.exposure_lots(symbol), foreign
+            sellable = self._sellable_by_hand(intent, instrument, held_lots)
+        else:
+            own = self.position(owner, symbol)
+            held_lots, others_lots = own.closable_signed, foreign + net_lots - own.lots
+            sellable = own.sellable_lots
+        money = instrument.settle or instrument.quote
+        free, locked = self.balances.get(money, _NOTHING)
+        live = [
+            OpenOrder(
+                order.intent.symbol,
+                order.intent.owner,
+                order.intent.side,
+                order.intent.kind,
+                order.intent.role,
+                order.intent.price_ticks,
+                order.intent.lots - order.filled_lots,
+                order.intent.reduce_only,
+            )
+            for order in self.desk.live()
+        ]
+        is_perpetual = instrument.is_perpetual
         return RiskContext(
             instrument=instrument,
             trading_state=self.state,
@@ -249,33 +264,28 @@ class Gatekeeper:
             bid_ticks=bid_ticks,
             ask_ticks=ask_ticks,
             last_ticks=market.last_ticks,
-            book_tradable=self.tradable(symbol, now_ns),
+            book_tradable=market.tradable(now_ns, self.stale_after_ns),
             book_age_ns=now_ns - market.last_received_ns,
-            position_lots=self.exposure_lots(symbol) if own is None else own.closable_signed,
+            position_lots=held_lots,
             net_lots=net_lots + foreign,
             exposure_quote=self.exposure_quote(),
-            open_orders=[
-                OpenOrder(
-                    symbol=order.intent.symbol,
-                    owner=order.intent.owner,
-                    side=order.intent.side,
-                    kind=order.intent.kind,
-                    role=order.intent.role,
-                    price_ticks=order.intent.price_ticks,
-                    lots_left=order.intent.lots - order.filled_lots,
-                    reduce_only=order.intent.reduce_only,
-                )
-                for order in self.desk.live()
-            ],
-            available_quote=free - self._bound_quote(money),
+            open_orders=live,
+            available_quote=free - self._bound_quote(money) if live else free,
             sellable_lots=sellable,
-            day_pnl_quote=self.day_result_quote,
+            day_pnl_quote=self.result_quote() - self._day_start_quote,
             clock_offset_ns=self.clock_offset_ns,
-            others_lots=foreign + (0 if own is None else net_lots - own.lots),
-            equity_quote=free + locked,
-            margined_quote=self.exposure_quote(money) if instrument.is_perpetual else _ZERO,
-            hedged=self.venue.is_hedged(symbol),
+            others_lots=others_lots,
+            equity_quote=free + locked if is_perpetual else _ZERO,
+            margined_quote=self.exposure_quote(money) if is_perpetual else _ZERO,
+            hedged=is_perpetual and self.venue.is_hedged(symbol),
         )
+
+    def _sellable_by_hand(self, intent: OrderIntent, instrument: Instrument, held_lots: int) -> int:
+        """Return what a human may sell on spot: any free coins, not only what was bought here."""
+        if intent.role is not OrderRole.MANUAL or intent.side is Side.BUY:
+            return held_lots
+        free = instrument.lots_down(self.free(instrument.base))
+        return free - self._bound_lots(intent.symbol)
 
     def _bound_lots(self, symbol: Symbol) -> int:
         """Return what sells on their way will bind of the coins that still read as free."""

@@ -10,6 +10,7 @@ which every venue of the product takes.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -44,6 +45,7 @@ class IdParts(NamedTuple):
     tag: str
 
 
+@lru_cache(maxsize=1_024)
 def short_name(owner: str) -> str:
     """Return the part of an owner's name that fits into an id.
 
@@ -58,8 +60,14 @@ def short_name(owner: str) -> str:
 
 def make_client_id(run: RunId, number: int, role: OrderRole, owner: str, tag: str) -> ClientOrderId:
     """Return the id of order ``number`` of a run; the same input gives the same id."""
-    clean_tag = _UNFIT.sub("", tag)[:_TAG_LENGTH]
-    return ClientOrderId(f"{MARK}-{run}-{number}{_LETTERS[role]}-{short_name(owner)}-{clean_tag}")
+    return ClientOrderId(
+        f"{MARK}-{run}-{number}{_LETTERS[role]}-{short_name(owner)}-{_short_tag(tag)}"
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _short_tag(tag: str) -> str:
+    return _UNFIT.sub("", tag)[:_TAG_LENGTH]
 
 
 def read_client_id(client_id: str) -> IdParts | None:

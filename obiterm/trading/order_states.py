@@ -7,13 +7,12 @@ impossible, which is a fault in this program.
 
 from __future__ import annotations
 
-from enum import Enum
-
 from obiterm.core.errors import DataError
 from obiterm.core.orders import OrderIntent
 from obiterm.core.values import (
     NS_PER_S,
     ClientOrderId,
+    ClosedSet,
     OrderState,
     RefusalKind,
     VenueOrderId,
@@ -30,7 +29,7 @@ class ImpossibleChange(DataError):
     title = "order state"
 
 
-class Change(Enum):
+class Change(ClosedSet):
     """What a new state means for an old one."""
 
     ALLOWED = "ALLOWED"

@@ -100,6 +100,7 @@ class Position:
         quantity: signed base held, exact, dust included.
         realised_quote: realised P&L before fees.
         fees_quote: fees in quote; those in coin at their fill's price.
+        booked_quote: realised P&L less fees.
         fee_base: the part of the fees that was taken in coin, in base.
         fees_other: fees in any third asset, by asset; without a price here they are not
             in ``fees_quote``.
@@ -112,6 +113,7 @@ class Position:
         self.quantity = _ZERO
         self.realised_quote = _ZERO
         self.fees_quote = _ZERO
+        self.booked_quote = _ZERO
         self.fee_base = _ZERO
         self.fees_other: dict[str, Decimal] = {}
         self.trips: list[RoundTrip] = []
@@ -195,6 +197,7 @@ class Position:
         self._trade_ids.add(fill.trade_id)
         with localcontext(_EXACT):
             self._book(fill)
+            self.booked_quote = self.realised_quote - self.fees_quote
         self._average = self._cost / self.quantity if self.quantity else _ZERO
         return True
 
@@ -213,6 +216,7 @@ class Position:
             trip.close(lots, ticks)
             if not trip.lots or self._is_dust(price):
                 self._end(trip, at_ns)
+            self.booked_quote = self.realised_quote - self.fees_quote
         self._average = self._cost / self.quantity if self.quantity else _ZERO
 
     def adopt(self, lots: int, average_ticks: int, at_ns: int) -> None:

@@ -15,9 +15,11 @@ from collections import deque
 
 from obiterm.core.limits import RiskLimits
 from obiterm.core.orders import ApprovedOrder, OrderIntent, RefusedOrder
-from obiterm.core.values import NS_PER_S, OrderRole
+from obiterm.core.values import NS_PER_S, OrderRole, Symbol
+from obiterm.trading.bounds import Bounds
+from obiterm.trading.risk_case import Case
 from obiterm.trading.risk_context import OpenOrder, RiskContext
-from obiterm.trading.risk_rules import Case, refusal
+from obiterm.trading.risk_rules import refusal
 
 __all__ = ["OpenOrder", "RiskContext", "RiskGate", "RiskLimits"]
 
@@ -30,6 +32,7 @@ class RiskGate:
     def __init__(self, limits: RiskLimits) -> None:
         self.limits = limits
         self._approved_ns: deque[int] = deque()
+        self._bounds: dict[Symbol, Bounds] = {}
 
     def check(
         self, intent: OrderIntent, context: RiskContext, now_ns: int
@@ -49,7 +52,11 @@ class RiskGate:
 
     def judge(self, intent: OrderIntent, context: RiskContext, now_ns: int) -> RefusedOrder | None:
         """Return the refusal that ``check`` would return; nothing is approved or counted."""
-        found = refusal(Case(intent, context, self.limits, self._approved_in_window(now_ns)))
+        bounds = self._bounds.get(intent.symbol)
+        if bounds is None or bounds.instrument is not context.instrument:
+            bounds = self._bounds[intent.symbol] = Bounds(context.instrument, self.limits)
+        in_window = self._approved_in_window(now_ns)
+        found = refusal(Case(intent, context, self.limits, bounds, in_window))
         if found is None:
             return None
         limit, reason = found

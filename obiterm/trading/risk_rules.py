@@ -8,94 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from obiterm.core.limits import RiskLimits
-from obiterm.core.orders import OrderIntent
-from obiterm.core.values import (
-    NS_PER_MS,
-    OrderKind,
-    OrderRole,
-    Side,
-    TradingState,
-)
+from obiterm.core.values import NS_PER_MS, OrderKind, OrderRole, Side, TradingState
 from obiterm.market.signals import spread_bps
-from obiterm.trading.risk_context import OpenOrder, RiskContext
+from obiterm.trading.risk_case import CLOSES, Case
 
 Refusal = tuple[str, str]
 
-_CLOSES = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.TAKE_PROFIT, OrderRole.PANIC})
 _HUMAN_OWNERS = frozenset({"manual", "panic"})
 _BPS = Decimal(10_000)
-
-
-class Case:
-    """One intent with what the rules need to know of it."""
-
-    __slots__ = (
-        "closing",
-        "context",
-        "intent",
-        "limits",
-        "notional",
-        "orders_in_10s",
-        "price_ticks",
-        "reducing",
-    )
-
-    def __init__(
-        self, intent: OrderIntent, context: RiskContext, limits: RiskLimits, orders_in_10s: int
-    ) -> None:
-        self.intent = intent
-        self.context = context
-        self.limits = limits
-        self.orders_in_10s = orders_in_10s
-        self.price_ticks = _price(intent, context)
-        self.notional = context.instrument.notional(self.price_ticks, intent.lots)
-        self.reducing = 0 < intent.lots <= self.closable_lots()
-        """True when it shrinks what is held, whatever it is called."""
-        self.closing = self.reducing and (intent.role in _CLOSES or intent.reduce_only)
-
-    def closable_lots(self) -> int:
-        """Return how much this order can take off what is held, and do no more than that.
-
-        On a perpetual only a reduce-only order: anything else opens the other way when
-        another order, a stop for one, has closed the position before it fills.
-        """
-        context, intent = self.context, self.intent
-        if context.instrument.is_perpetual:
-            return self.held_lots() if intent.reduce_only else 0
-        if intent.side is Side.BUY:
-            return 0
-        if intent.role is OrderRole.MANUAL:
-            return context.sellable_lots
-        bound = sum(o.lots_left for o in self.own_orders(Side.SELL) if o.owner == intent.owner)
-        return context.sellable_lots - bound
-
-    def held_lots(self) -> int:
-        """Return the lots of a perpetual that orders of this side take off."""
-        return max(0, -self.context.position_lots * self.intent.side.sign)
-
-    def own_orders(self, side: Side) -> list[OpenOrder]:
-        """Return the open orders of the account on this symbol and side."""
-        symbol = self.intent.symbol
-        return [o for o in self.context.open_orders if o.symbol == symbol and o.side is side]
-
-    def money(self, value: Decimal) -> str:
-        """Write an amount of quote."""
-        return f"{value:.2f} {self.context.instrument.money}"
-
-    def size(self, lots: int) -> str:
-        """Write a size in base."""
-        instrument = self.context.instrument
-        return f"{instrument.quantity(lots).normalize():f} {instrument.base}"
-
-
-def _price(intent: OrderIntent, context: RiskContext) -> int:
-    if intent.kind is OrderKind.LIMIT:
-        return intent.price_ticks
-    if intent.kind is OrderKind.STOP_MARKET:
-        return intent.trigger_ticks
-    touch = context.ask_ticks if intent.side is Side.BUY else context.bid_ticks
-    return touch or context.last_ticks
 
 
 def refusal(case: Case) -> Refusal | None:
@@ -133,7 +53,7 @@ def _oversell(case: Case) -> Refusal | None:
     intent, instrument = case.intent, case.context.instrument
     if case.reducing:
         return None
-    must_reduce = intent.role in _CLOSES or intent.reduce_only
+    must_reduce = intent.role in CLOSES or intent.reduce_only
     sells_coins = not instrument.is_perpetual and intent.side is Side.SELL
     if not must_reduce and not sells_coins:
         return None
@@ -159,8 +79,8 @@ def _filters(case: Case) -> Refusal | None:
     ):
         price = instrument.price(case.price_ticks)
         return "price_filter", f"the venue takes no price of {price:f}"
-    free_of_minimum = instrument.is_perpetual and case.closing
-    if case.price_ticks and case.notional < instrument.min_notional and not free_of_minimum:
+    free_of_minimum = case.bounds.is_perpetual and case.closing
+    if case.price_ticks and case.units < case.bounds.min_units and not free_of_minimum:
         return small, f"least {case.money(instrument.min_notional)}: {case.money(case.notional)}"
     return None
 
@@ -186,24 +106,27 @@ def _armed(case: Case) -> Refusal | None:
 
 
 def _book(case: Case) -> Refusal | None:
-    context = case.context
-    limit = case.limits.max_book_age_ms
-    age_ms = context.book_age_ns / NS_PER_MS
-    if age_ms > limit:
+    context, bounds = case.context, case.bounds
+    if context.book_age_ns > bounds.most_age_ns:
+        age_ms = context.book_age_ns / NS_PER_MS
+        limit = case.limits.max_book_age_ms
         return "max_book_age_ms", f"book at most {limit} ms old: {age_ms:.0f} ms"
     if not context.book_tradable:
         return "book_tradable", "the book is not in sync, crossed or one-sided"
-    spread = spread_bps(context.bid_ticks, context.ask_ticks)
-    if spread > case.limits.max_spread_bps:
-        return "max_spread_bps", f"spread at most {case.limits.max_spread_bps} bps: {spread:.1f}"
+    bid, ask = context.bid_ticks, context.ask_ticks
+    most, whole = bounds.spread
+    if bid > 0 and ask > 0 and 2 * (ask - bid) * whole > most * (ask + bid):
+        spread = spread_bps(bid, ask)
+        most_bps = case.limits.max_spread_bps
+        return "max_spread_bps", f"spread at most {most_bps} bps: {spread:.1f}"
     return None
 
 
 def _clock(case: Case) -> Refusal | None:
-    limit = case.limits.max_clock_offset_ms
-    offset_ms = case.context.clock_offset_ns / NS_PER_MS
-    if abs(offset_ms) <= limit:
+    offset_ns = case.context.clock_offset_ns
+    if abs(offset_ns) <= case.bounds.clock_ns:
         return None
+    limit, offset_ms = case.limits.max_clock_offset_ms, offset_ns / NS_PER_MS
     return "max_clock_offset_ms", f"clock at most {limit} ms from the venue: {offset_ms:.0f} ms"
 
 
@@ -217,9 +140,9 @@ def _day_loss(case: Case) -> Refusal | None:
 
 
 def _order_size(case: Case) -> Refusal | None:
-    limit = case.limits.max_order_notional
-    if case.notional <= limit:
+    if case.units <= case.bounds.order_units:
         return None
+    limit = case.limits.max_order_notional
     return "max_order_notional", f"order at most {case.money(limit)}: {case.money(case.notional)}"
 
 
@@ -231,17 +154,14 @@ def _position_size(case: Case) -> Refusal | None:
     if case.reducing:
         return None
     context, intent = case.context, case.intent
-    entries = [
-        order
-        for order in case.own_orders(intent.side)
-        if order.role not in _CLOSES and not order.reduce_only
-    ]
-    sign = intent.side.sign
-    lots = max(0, context.net_lots * sign) + sum(o.lots_left for o in entries) + intent.lots
-    limit = case.limits.max_position_notional
-    notional = context.instrument.notional(case.price_ticks, lots)
-    if notional <= limit:
+    lots = max(0, context.net_lots * intent.side.sign) + intent.lots
+    for order in case.own_orders(intent.side):
+        if order.role not in CLOSES and not order.reduce_only:
+            lots += order.lots_left
+    units = case.price_ticks * lots
+    if units <= case.bounds.position_units:
         return None
+    limit, notional = case.limits.max_position_notional, case.bounds.unit * units
     return "max_position_notional", (
         f"position with open entries at most {case.money(limit)}: {case.money(notional)}"
     )
@@ -254,7 +174,7 @@ def _one_way(case: Case) -> Refusal | None:
     not against entries of strategies that rest.
     """
     context, intent = case.context, case.intent
-    if case.reducing or not context.instrument.is_perpetual:
+    if case.reducing or not case.bounds.is_perpetual:
         return None
     if context.hedged:
         return "one_way", "the venue keeps long and short apart (hedge mode): set one-way mode"
@@ -262,7 +182,7 @@ def _one_way(case: Case) -> Refusal | None:
         held = case.size(context.others_lots)
         return "one_way", f"{held} are held by others here: not {intent.side.value} against them"
     for order in case.own_orders(intent.side.opposite):
-        opens = order.role not in _CLOSES and not order.reduce_only
+        opens = order.role not in CLOSES and not order.reduce_only
         if opens and order.owner != intent.owner:
             return "one_way", f"{order.owner} has a {order.side.value} open: not against it"
     return None
@@ -279,7 +199,7 @@ def _exposure(case: Case) -> Refusal | None:
 def _leverage(case: Case) -> Refusal | None:
     """Refuse perpetuals worth more than so many times what the account has (Q21)."""
     context, limit = case.context, case.limits.max_leverage
-    if case.reducing or not context.instrument.is_perpetual:
+    if case.reducing or not case.bounds.is_perpetual:
         return None
     total, most = context.margined_quote + case.notional, context.equity_quote * limit
     if total <= most:
@@ -295,7 +215,7 @@ def _funds(case: Case) -> Refusal | None:
     if case.reducing:
         return None
     available, needed = case.context.available_quote, case.notional
-    if case.context.instrument.is_perpetual:
+    if case.bounds.is_perpetual:
         lots = case.intent.lots
         opened = max(0, lots - case.held_lots())
         needed = needed * opened / lots / case.limits.max_leverage
@@ -330,17 +250,23 @@ def _collar(case: Case) -> Refusal | None:
 
     Only the costly direction counts: a buy far below the market just rests.
     """
-    context, limit = case.context, case.limits.price_collar_bps
-    bid, ask = context.bid_ticks, context.ask_ticks
-    mid = Decimal(bid + ask) / 2 if bid and ask else Decimal(0)
-    for name, reference in (("mid", mid), ("last", Decimal(context.last_ticks))):
-        if not reference:
-            continue
-        worse = (case.price_ticks - reference) * case.intent.side.sign
-        if worse * _BPS > limit * reference:
-            away = worse * _BPS / reference
-            return "price_collar_bps", f"price at most {limit} bps beyond {name}: {away:.1f}"
-    return None
+    context = case.context
+    bid, ask, last = context.bid_ticks, context.ask_ticks, context.last_ticks
+    if bid and ask:
+        found = _beyond(case, "mid", bid + ask, 2)
+        if found is not None:
+            return found
+    return _beyond(case, "last", last, 1) if last else None
+
+
+def _beyond(case: Case, name: str, reference: int, parts: int) -> Refusal | None:
+    """Judge the price against ``reference / parts`` ticks."""
+    most, whole = case.bounds.collar
+    worse = (case.price_ticks * parts - reference) * case.intent.side.sign
+    if worse * whole <= most * reference:
+        return None
+    away, limit = worse * 10_000 / reference, case.limits.price_collar_bps
+    return "price_collar_bps", f"price at most {limit} bps beyond {name}: {away:.1f}"
 
 
 def _self_cross(case: Case) -> Refusal | None:
@@ -351,11 +277,14 @@ def _self_cross(case: Case) -> Refusal | None:
     intent = case.intent
     if intent.kind is OrderKind.STOP_MARKET:
         return None
+    against = case.own_orders(intent.side.opposite)
+    if not against:
+        return None
     sign = intent.side.sign
     reach = Decimal(case.price_ticks)
     if intent.kind is OrderKind.MARKET:
         reach *= 1 + sign * case.limits.price_collar_bps / _BPS
-    for order in case.own_orders(intent.side.opposite):
+    for order in against:
         if order.kind is OrderKind.STOP_MARKET:
             continue
         if order.kind is OrderKind.MARKET or (reach - order.price_ticks) * sign >= 0:
