@@ -85,7 +85,7 @@ class Gateway(Protocol):
         ...
 
     def rehearse(self, order: RehearsedOrder) -> None:
-        """Build, sign and frame an order as ``send`` would, and drop the bytes (decision 0012).
+        """Build, sign and frame an order as ``send`` would, and drop the bytes (decision 0014).
 
         Nothing is counted, remembered or written. Without a connection that orders could
         leave by it does nothing.

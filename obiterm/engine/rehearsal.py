@@ -1,7 +1,7 @@
 """Walk the order path of one account without an order, so that a real one finds it warm.
 
 Between two orders a trading host idles for a long time by a processor's measure: its caches
-hold other things, and the first order pays for all of it (docs/decisions/0012).
+hold other things, and the first order pays for all of it (docs/decisions/0014).
 """
 
 from __future__ import annotations

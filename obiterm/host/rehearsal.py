@@ -1,4 +1,4 @@
-"""Keep the order paths of all accounts warm while they can trade (docs/decisions/0012)."""
+"""Keep the order paths of all accounts warm while they can trade (docs/decisions/0014)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from obiterm.engine.account import AccountEngine
 from obiterm.host.slots import AccountSlot
 
-EVERY_S = 0.002
+EVERY_S = 0.006
 """Between two rehearsals, of one account each."""
 LOOK_AGAIN_S = 0.1
 """While no account could send an order."""

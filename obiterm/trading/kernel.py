@@ -368,7 +368,7 @@ class Kernel:
     # -- rehearsing ---------------------------------------------------------------------
 
     def rehearse(self, turn: int, now_ns: int) -> RehearsedOrder | None:
-        """Walk an order through view, risk gate and log line that never leaves (decision 0012).
+        """Walk an order through view, risk gate and log line that never leaves (decision 0014).
 
         Nothing changes: any number of calls between two steps leaves all later effects as they
         would have been. ``turn`` chooses among the instances. ``None`` while none of them could

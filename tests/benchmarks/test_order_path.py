@@ -3,7 +3,7 @@
 From the call that sends an order to its arrival at the exchange: build, sign, send.
 Ours and theirs in turn, each on an account of its own, with pauses between, so that both
 pay for the same server. Before an order of ours its path is rehearsed, as a host does all the
-time (docs/decisions/0012), and not before one of ccxt's, whose users' programs do not. ccxt
+time (docs/decisions/0014), and not before one of ccxt's, whose users' programs do not. ccxt
 uses its WebSocket order entry where it has one for the venue, REST elsewhere. Ratios count,
 not microseconds.
 """

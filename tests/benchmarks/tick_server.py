@@ -34,10 +34,10 @@ class Stamps:
         send = Outbox.send
         serve = ws_api.WsApiSide._serve
 
-        def stamped_send(client: Outbox, data: bytes) -> None:
+        def stamped_send(client: Outbox, data: bytes, *more: Any) -> None:
             if b'"depthUpdate"' in data[:120]:
                 self.out_ns = time.perf_counter_ns()
-            send(client, data)
+            send(client, data, *more)
 
         async def stamped_serve(
             self_: Any, client: Any, session: Any, address: str, text: str
