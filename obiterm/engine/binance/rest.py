@@ -69,7 +69,11 @@ class BinanceRest:
         self.budget.take_limits_of(self._source.budget)
         state = account((await self._get(self.requests.account(self.venue_ms()))).body)
         if not state.can_trade:
-            raise AccountStopped("canTrade", "the venue does not let this key trade")
+            raise AccountStopped(
+                "canTrade",
+                "the venue does not let this key trade",
+                hint="give the key the right to trade on the spot market, or make a new one",
+            )
         for symbol in wanted:
             reply = await self._get(self.requests.commission(symbol, self.venue_ms()))
             fees = commission(reply.body)

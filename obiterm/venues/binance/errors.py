@@ -29,6 +29,16 @@ _BY_CODE = {
     -4116: Verdict.UNKNOWN,
 }
 
+_WRONG_KEY = "make sure that the key was made in this environment and is copied whole"
+_HINTS = {
+    -1002: "the key needs the right to trade on the spot market",
+    -1022: "the secret does not belong to this key",
+    -2008: _WRONG_KEY,
+    -2014: _WRONG_KEY,
+    -2015: "the key must be of this environment, may trade spot, and allow this address",
+}
+"""What to do about a refusal that stops the account."""
+
 _HTTP_FIREWALL = 403
 _BY_STATUS = {
     401: Verdict.STOP,
@@ -85,4 +95,5 @@ def as_error(
     verdict = classify(http_status, code, msg)
     shown_code = str(code or http_status)
     words = msg or f"HTTP {http_status}"
-    return failure_of(verdict, shown_code, words, retry_after_ms=retry_after_ms)
+    hint = _HINTS.get(code, "")
+    return failure_of(verdict, shown_code, words, hint=hint, retry_after_ms=retry_after_ms)

@@ -259,8 +259,7 @@ async def test_what_is_wrong_and_what_to_do_is_shown_in_full(
     change_account(host, 0, note=words, prepared=False, link="down", armed=False)
     async with attach() as pilot:
         app = app_of(pilot)
-        await shown(pilot, lambda: app.trade.query_one(Troubles).display, 6.0)
-        assert words in text(pilot)
+        await shown(pilot, lambda: words in text(pilot), 6.0)
         assert " OFF " in text(pilot)
         await pilot.press("right", "right")
         await shown(pilot, lambda: not app.trade.query_one(Troubles).display)

@@ -147,7 +147,8 @@ def as_error(
     verdict = classify(http_status, code, msg)
     shown_code = str(code or http_status)
     words = msg or f"HTTP {http_status}"
-    return failure_of(verdict, shown_code, words, retry_after_ms=retry_after_ms)
+    hint = HINTS.get(code, "")
+    return failure_of(verdict, shown_code, words, hint=hint, retry_after_ms=retry_after_ms)
 
 
 def read_error(status: int, body: bytes) -> ErrorBody:
