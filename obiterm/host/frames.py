@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from obiterm.core.values import NS_PER_MS, Symbol, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.engine.panic import PanicProgress
+from obiterm.host.places import MarketKey
 from obiterm.host.rows import age_ms, differences, equity_quote, position_rows
 from obiterm.host.slots import AccountSlot
+from obiterm.host.spectators import Spectator
 from obiterm.link.messages import (
     AccountPane,
     AccountStatus,
@@ -19,6 +23,8 @@ from obiterm.link.messages import (
     PanicPane,
     RiskPane,
 )
+from obiterm.market.book import Book
+from obiterm.market.state import MarketState
 
 DEPTH_LEVELS = 400
 """Levels a side that a frame carries: enough for the heat map at its widest."""
@@ -28,9 +34,9 @@ _BIAS_FROM = 0.25
 EMPTY_DEPTH = Depth(bid_ticks=[], bid_lots=[], ask_ticks=[], ask_lots=[])
 
 
-def depth_of(engine: AccountEngine, symbol: str, levels: int = DEPTH_LEVELS) -> Depth:
-    """Return the book of a symbol, best price first."""
-    bids, asks = engine.kernel.markets[Symbol(symbol)].book.top(levels)
+def depth_of(book: Book, levels: int = DEPTH_LEVELS) -> Depth:
+    """Return a book, best price first."""
+    bids, asks = book.top(levels)
     return Depth(
         bid_ticks=[ticks for ticks, _ in bids],
         bid_lots=[lots for _, lots in bids],
@@ -42,19 +48,36 @@ def depth_of(engine: AccountEngine, symbol: str, levels: int = DEPTH_LEVELS) -> 
 def market_pane(
     engine: AccountEngine, venue: str, symbol: str, obi_levels: int, now_ns: int
 ) -> MarketPane:
-    """Return the numbers of one market."""
+    """Return the numbers of one market that an account trades."""
     market = engine.kernel.markets[Symbol(symbol)]
+    tradable = engine.kernel.gate.tradable(market.symbol, now_ns)
+    return _numbers(market, venue, obi_levels, now_ns, tradable)
+
+
+def watched_market(spectator: Spectator | None, key: MarketKey, now_ns: int) -> MarketPane:
+    """Return the numbers of a market that no account trades."""
+    market = spectator.state if spectator is not None else None
+    if spectator is None or market is None:
+        pane = unknown_market(*key)
+    else:
+        pane = _numbers(market, key[0], market.obi_levels, now_ns, spectator.is_fresh(now_ns))
+    trouble = spectator.trouble if spectator is not None else ""
+    return msgspec.structs.replace(pane, watch_only=True, trouble=trouble)
+
+
+def _numbers(
+    market: MarketState, venue: str, obi_levels: int, now_ns: int, fresh: bool
+) -> MarketPane:
     book = market.book
     bid, bid_lots, ask, ask_lots = market.best()
     obi = book.imbalance(obi_levels)
     wall_ticks, wall_lots = book.largest_level(_STATUS_WALL_LEVELS)
     spread = ask - bid if bid and ask else 0
-    tradable = engine.kernel.gate.tradable(market.symbol, now_ns)
     bias = "LONG BIAS" if obi > _BIAS_FROM else "SHORT BIAS" if obi < -_BIAS_FROM else "FLAT"
     funding = market.funding
     return MarketPane(
         venue=venue,
-        symbol=symbol,
+        symbol=market.symbol,
         bid_ticks=bid,
         bid_lots=bid_lots,
         ask_ticks=ask,
@@ -74,7 +97,7 @@ def market_pane(
         wall_lots=wall_lots,
         bias=bias,
         feed_age_ms=age_ms(market.last_received_ns, now_ns),
-        stale=not tradable and not book.crossed,
+        stale=not fresh and not book.crossed,
         crossed=book.crossed,
         synced=book.synced,
         mark_ticks=funding.mark_ticks if funding is not None else 0,

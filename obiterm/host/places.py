@@ -7,9 +7,10 @@ same book, so one of them, the leader, stands for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from obiterm.core.instruments import Instrument
 from obiterm.core.values import Symbol
 from obiterm.engine.account import AccountEngine
 from obiterm.host.rows import instrument_info
@@ -54,6 +55,22 @@ class Places:
         """Return every market of the profile, each once, prepared or not."""
         keys = [(self.venues[slot.name], str(one)) for slot in self.slots for one in slot.symbols]
         return list(dict.fromkeys(keys))
+
+    def is_elsewhere(self, key: MarketKey) -> bool:
+        """Tell whether a market is none of the profile's, at a venue where an account trades."""
+        venue, symbol = key
+        is_here = any(
+            self.venues[slot.name] == venue and symbol in slot.symbols for slot in self.slots
+        )
+        return bool(symbol) and not is_here and venue in self.venues.values()
+
+    def watched(self, instruments: Mapping[MarketKey, Instrument | None]) -> list[InstrumentInfo]:
+        """Return how to print markets that no account trades, as far as they are known."""
+        return [
+            instrument_info(instrument, venue, self._sizes, [])
+            for (venue, _), instrument in instruments.items()
+            if instrument is not None
+        ]
 
     def leaders(self) -> dict[MarketKey, AccountEngine]:
         """Return the engine whose book shows each market: the first with a book in step."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
+
+import msgspec
 
 from obiterm.core.clock import Clock
 from obiterm.core.effects import Note, Verb
@@ -17,14 +18,12 @@ from obiterm.core.values import Symbol
 from obiterm.engine.account import AccountEngine
 from obiterm.host import frames, rows
 from obiterm.host.history import (
-    COLUMN_LEVELS,
-    COLUMN_NS,
-    MOST_MARKETS,
-    DepthHistory,
+    Pasts,
     merge_trades,
 )
 from obiterm.host.places import MarketKey, Places
 from obiterm.host.slots import AccountSlot
+from obiterm.host.spectators import Spectators
 from obiterm.link.messages import (
     Depth,
     Frame,
@@ -37,6 +36,7 @@ from obiterm.link.messages import (
     TradeDot,
 )
 from obiterm.link.server import Viewer
+from obiterm.market.state import MarketState
 
 _PERIOD_S = 0.1
 _SLOW_ROUNDS = 3
@@ -57,18 +57,21 @@ class Publisher:
     """
 
     def __init__(
-        self, slots: Sequence[AccountSlot], clock: Clock, sizes: tuple[Decimal, ...] = ()
+        self,
+        slots: Sequence[AccountSlot],
+        clock: Clock,
+        sizes: tuple[Decimal, ...] = (),
+        spectators: Spectators | None = None,
     ) -> None:
         self._clock = clock
+        self._spectators = spectators
         self._sizes = sizes
         self._seq = 0
         self._line_seq = 0
         self._lines: deque[LogLine] = deque(maxlen=_PAST_LINES)
         self._new_lines: list[LogLine] = []
         self._trades: dict[MarketKey, list[TradeDot]] = {}
-        self._column_trades: dict[MarketKey, list[TradeDot]] = {}
-        self._history: dict[MarketKey, DepthHistory] = {}
-        self._column_due_ns = 0
+        self._pasts = Pasts()
         self._faults = 0
         self._round = 0
         self._parts: dict[tuple[str, ...], tuple[int, object]] = {}
@@ -125,27 +128,32 @@ class Publisher:
         """Keep a print once: every account of a venue is told of it, the leader counts."""
         key = (self._places.venues.get(account, ""), str(event.symbol))
         leader = self._leaders.get(key)
-        if leader is not None and leader.name != account:
-            return
+        if leader is None or leader.name == account:
+            self._keep_print(key, event)
+
+    def _keep_print(self, key: MarketKey, event: Traded) -> None:
         dot = TradeDot(event.price_ticks, event.lots, event.aggressor)
-        for pending in (self._trades, self._column_trades):
-            dots = pending.setdefault(key, [])
-            if len(dots) < _MOST_PENDING_TRADES:
-                dots.append(dot)
+        self._pasts.add_print(key, dot)
+        dots = self._trades.setdefault(key, [])
+        if len(dots) < _MOST_PENDING_TRADES:
+            dots.append(dot)
 
     # -- what viewers get ------------------------------------------------------------------
 
     def instruments(self) -> list[InstrumentInfo]:
-        """Return every market that is known by now."""
-        return self._places.instruments()
+        """Return every market that is known by now, those that are only watched at the end."""
+        watched = self._spectators.all() if self._spectators is not None else {}
+        known = {key: one.instrument for key, one in watched.items()}
+        return self._places.instruments() + self._places.watched(known)
 
     def first_market(self) -> MarketKey:
         """Return what a screen shows before it has chosen: a market that is known, if any."""
         return next(iter([*self._places.leaders(), *self._places.symbols()]), ("", ""))
 
     def has_market(self, venue: str, symbol: str) -> bool:
-        """Tell whether an account of the profile has a market."""
-        return (venue, symbol) in self._places.symbols()
+        """Tell whether a market can be shown: one of the profile's, or of a venue of its."""
+        key = (venue, symbol)
+        return key in self._places.symbols() or self._places.is_elsewhere(key)
 
     def welcome(self, viewer: Viewer) -> None:
         """Send the past to a viewer that has just come."""
@@ -154,10 +162,8 @@ class Publisher:
 
     def send_history(self, viewer: Viewer) -> None:
         """Send the past of the viewer's market."""
-        history = self._history.get((viewer.watch.venue, viewer.watch.symbol))
-        if history is not None:
-            for message in history.messages():
-                viewer.post(message)
+        for message in self._pasts.messages((viewer.watch.venue, viewer.watch.symbol)):
+            viewer.post(message)
 
     async def run(self, viewers: Callable[[], Sequence[Viewer]]) -> None:
         """Publish until cancelled."""
@@ -178,6 +184,9 @@ class Publisher:
         now_ns = self._clock.wall_ns()
         self._round += 1
         self._leaders = self._places.leaders()
+        painted = [viewer for viewer in viewers if viewer.wants_frames]
+        watched = [(viewer.watch.venue, viewer.watch.symbol) for viewer in painted]
+        self._spectate(watched)
         self._tell_markets(viewers)
         signs = tuple((one.state, one.holding, one.trouble) for one in self._places.slots)
         if signs != self._signs:  # a kill, a hold or a lost account is shown at once
@@ -187,8 +196,7 @@ class Publisher:
             lines, self._new_lines = LogLines(lines=self._new_lines), []
             for viewer in viewers:
                 viewer.post(lines)
-        painted = [viewer for viewer in viewers if viewer.wants_frames]
-        self._keep_columns(now_ns, [(v.watch.venue, v.watch.symbol) for v in painted])
+        self._pasts.keep(now_ns, watched, self._states())
         made: dict[tuple[MarketKey, str, bool], Frame] = {}
         for viewer in painted:
             watch = viewer.watch
@@ -253,7 +261,7 @@ class Publisher:
         venue, symbol = market
         engine = self._engine_of(market, account)
         if engine is None:
-            return frames.unknown_market(venue, symbol), frames.EMPTY_DEPTH
+            return self._watched_market(market, now_ns)
         runner = next((r for r in engine.kernel.runners if r.symbol == symbol), None)
         levels = runner.setup.strategy.obi_levels if runner else 20
         pane = self._once(
@@ -261,9 +269,38 @@ class Publisher:
             lambda: frames.market_pane(engine, venue, symbol, levels, now_ns),
         )
         depth = self._once(
-            ("depth", venue, symbol, engine.name), lambda: frames.depth_of(engine, symbol)
+            ("depth", venue, symbol, engine.name),
+            lambda: frames.depth_of(engine.kernel.markets[Symbol(symbol)].book),
         )
         return pane, depth
+
+    def _watched_market(self, market: MarketKey, now_ns: int) -> tuple[MarketPane, Depth]:
+        """Return figures and book of a market that no account trades, or that is not there yet."""
+        spectators = self._spectators
+        if spectators is None or not self._places.is_elsewhere(market):
+            return frames.unknown_market(*market), frames.EMPTY_DEPTH
+        spectator = spectators.at(market)
+        pane = self._once(
+            ("market", *market), lambda: frames.watched_market(spectator, market, now_ns)
+        )
+        if spectator is None:
+            return msgspec.structs.replace(pane, trouble=spectators.refusal), frames.EMPTY_DEPTH
+        state = spectator.state
+        if state is None:
+            return pane, frames.EMPTY_DEPTH
+        return pane, self._once(("depth", *market), lambda: frames.depth_of(state.book))
+
+    def _spectate(self, watched: Sequence[MarketKey]) -> None:
+        """Watch what viewers look at and no account trades; forget what nobody looks at."""
+        if self._spectators is None:
+            return
+        elsewhere = [key for key in watched if self._places.is_elsewhere(key)]
+        for gone in self._spectators.want(elsewhere):
+            self._trades.pop(gone, None)
+            self._pasts.forget(gone)
+        for key, spectator in self._spectators.all().items():
+            for event in spectator.take_trades():
+                self._keep_print(key, event)
 
     def _engine_of(self, market: MarketKey, account: str) -> AccountEngine | None:
         venue, symbol = market
@@ -299,7 +336,11 @@ class Publisher:
 
     def _tell_markets(self, viewers: Sequence[Viewer]) -> None:
         """Tell viewers of markets that have become known since they came, or are gone."""
-        known = tuple(id(engine) for engine in self._places.engines())
+        spectators = self._spectators.all() if self._spectators is not None else {}
+        known = (
+            *(id(engine) for engine in self._places.engines()),
+            *(id(one.instrument) for one in spectators.values() if one.instrument is not None),
+        )
         if known == self._known:
             return
         self._known = known
@@ -309,32 +350,16 @@ class Publisher:
             if viewer.wants_frames:
                 viewer.post(message)
 
-    def _keep_columns(self, now_ns: int, watched: Sequence[MarketKey]) -> None:
-        """Keep a column of each market's past, four times a second, of the watched ones first."""
-        if now_ns < self._column_due_ns:
-            return
-        self._column_due_ns = now_ns - now_ns % COLUMN_NS + COLUMN_NS
-        kept = list(dict.fromkeys([*watched, *self._history, *self._leaders]))[:MOST_MARKETS]
-        for gone in set(self._history) - set(kept):
-            del self._history[gone]
-        for key in kept:
-            engine = self._leaders.get(key)
-            trades = self._column_trades.pop(key, [])
-            if engine is not None:
-                self._keep_column(key, engine, trades, now_ns)
-        self._column_trades.clear()
-
-    def _keep_column(
-        self, key: MarketKey, engine: AccountEngine, trades: list[TradeDot], now_ns: int
-    ) -> None:
-        market = engine.kernel.markets[Symbol(key[1])]
-        if not market.book.synced:
-            return
-        bid, _, ask, _ = market.best()
-        mid = (bid + ask) / 2 if bid and ask else math.nan
-        depth = frames.depth_of(engine, key[1], COLUMN_LEVELS)
-        history = self._history.setdefault(key, DepthHistory(*key))
-        history.add(now_ns, depth, mid, market.book.imbalance(20), merge_trades(trades))
+    def _states(self) -> dict[MarketKey, MarketState]:
+        """Return what is known of every market, traded or only watched."""
+        found = {
+            key: engine.kernel.markets[Symbol(key[1])] for key, engine in self._leaders.items()
+        }
+        if self._spectators is not None:
+            for key, spectator in self._spectators.all().items():
+                if spectator.state is not None:
+                    found[key] = spectator.state
+        return found
 
     def _fault(self, error: Exception) -> None:
         """Count a fault in painting and log the first one and every hundredth."""

@@ -13,17 +13,20 @@ import msgspec
 from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit, Kill
-from obiterm.core.errors import ConfigError, DataError, UsageError
+from obiterm.core.errors import ConfigError, DataError, RetryLater, UsageError
 from obiterm.engine.account import AccountEngine
+from obiterm.engine.feed import SharedFeed
 from obiterm.engine.latches import LatchStore
 from obiterm.host.build import EngineBuilder, HubRegistry, account_keys
 from obiterm.host.exchange_child import ExchangeGone
 from obiterm.host.exchanges import HostedExchange, hosted_exchanges
 from obiterm.host.lock import only_host_of
+from obiterm.host.places import venue_names
 from obiterm.host.publisher import Publisher, measure_loop_lag
 from obiterm.host.rehearsal import Rehearsals
 from obiterm.host.service import HostOptions, HostService
 from obiterm.host.slots import AccountSlot, engines_of
+from obiterm.host.spectators import Spectators
 from obiterm.host.supervision import Supervisor, keep_journal
 from obiterm.journal.log import Journal
 from obiterm.link.server import LinkServer
@@ -146,13 +149,16 @@ class _Host:
         clock = SteadyClock()
         latches = LatchStore(paths.latches / profile.name)
         self._slots = [AccountSlot(account, latches, clock) for account in profile.accounts]
-        self._publisher = Publisher(self._slots, clock, profile.sizes)
         self._hubs = HubRegistry(clock)
+        self._spectators = Spectators(self._open_feed, clock)
+        self._publisher = Publisher(self._slots, clock, profile.sizes, self._spectators)
         self._builder = EngineBuilder(
             profile, journal, latches, clock, self._publisher.on_note, self._publisher.on_event
         )
         options = HostOptions(profile.name, self._builder.run, profile.on_detach)
-        self._service = HostService(options, self._slots, self._publisher, journal, clock)
+        self._service = HostService(
+            options, self._slots, self._publisher, journal, clock, self._open_feed
+        )
         self._server = LinkServer(paths.socket(profile.name), self._service)
 
     async def serve(
@@ -180,6 +186,8 @@ class _Host:
                     task.cancel()
         finally:
             await self._server.stop(service.stop_reason or "the host has ended")
+            await self._service.close()
+            await self._spectators.close()
             await self._hubs.close()
             for slot in self._slots:
                 await slot.close()
@@ -204,6 +212,24 @@ class _Host:
         number = self._profile.exchange_of(account)
         exchange = self._exchanges[number] if number is not None else None
         return Supervisor(account, slot, exchange, self._hubs, self._builder, self._publisher)
+
+    async def _open_feed(self, place: str) -> SharedFeed:
+        """Open market data of a venue for those who only look; trading has its own.
+
+        Raises:
+            RetryLater: the simulated exchange of the venue does not answer.
+        """
+        names = venue_names(self._slots)
+        account = next(one for one in self._profile.accounts if names[one.name] == place)
+        number = self._profile.exchange_of(account)
+        if number is None:
+            hub = await self._hubs.hub(account)
+        else:
+            exchange = self._exchanges[number]
+            if exchange.address is None:
+                raise RetryLater("exchange", exchange.trouble)
+            hub = await self._hubs.hub(account, exchange.address, exchange.life)
+        return hub.spectate()
 
     async def _keep_exchange(self, exchange: HostedExchange) -> None:
         """Keep an exchange up; a replay that breaks off ends the host, it has nothing left."""

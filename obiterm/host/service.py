@@ -25,12 +25,16 @@ from obiterm.core.errors import DataError
 from obiterm.core.values import NS_PER_S, OrderRole, OrderState, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.host import frames
+from obiterm.host.listings import ListingStore
+from obiterm.host.places import venue_names
 from obiterm.host.publisher import Publisher
 from obiterm.host.slots import AccountSlot, engines_of
+from obiterm.host.spectators import OpenFeed
 from obiterm.journal.log import Journal
 from obiterm.link.messages import (
     PROTOCOL_VERSION,
     AccountStatus,
+    AskListings,
     AskStatus,
     Done,
     Hello,
@@ -71,6 +75,7 @@ class HostService:
         publisher: Publisher,
         journal: Journal,
         clock: Clock,
+        open_feed: OpenFeed,
     ) -> None:
         self._options = options
         self._slots = list(slots)
@@ -80,6 +85,10 @@ class HostService:
         self._started_ns = clock.monotonic_ns()
         self._viewers: list[Viewer] = []
         self._tasks: set[asyncio.Task[list[str]]] = set()
+        self._listings = ListingStore(
+            venue_names(slots).values(), open_feed, clock, self._listings_changed
+        )
+        self._asked_listings: set[Viewer] = set()
         self.stop_asked = asyncio.Event()
         self.stop_reason = ""
 
@@ -113,6 +122,8 @@ class HostService:
                 self._watch(viewer, message)
             case TakeLease():
                 self._take_lease(viewer)
+            case AskListings():
+                self._ask_listings(viewer)
             case AskStatus():
                 viewer.post(self.status())
             case Leave():
@@ -125,6 +136,7 @@ class HostService:
         if viewer not in self._viewers:
             return
         self._viewers.remove(viewer)
+        self._asked_listings.discard(viewer)
         if viewer.role not in ("screen", "watch"):
             return
         self._human(viewer, "detached")
@@ -192,6 +204,24 @@ class HostService:
         if self._publisher.has_market(message.venue, message.symbol):
             viewer.watch = message
             self._publisher.send_history(viewer)
+
+    def _ask_listings(self, viewer: Viewer) -> None:
+        """Tell a viewer every market that is known, and more as the venues answer."""
+        self._listings.ask()
+        viewer.post(self._listings.message())
+        if self._listings.is_reading:
+            self._asked_listings.add(viewer)
+
+    def _listings_changed(self) -> None:
+        message = self._listings.message()
+        for viewer in self._asked_listings:
+            viewer.post(message)
+        if not self._listings.is_reading:
+            self._asked_listings.clear()
+
+    async def close(self) -> None:
+        """Give up what is being asked for viewers."""
+        await self._listings.close()
 
     def _leave(self, viewer: Viewer, message: Leave) -> None:
         if message.stop and viewer.has_lease:

@@ -14,9 +14,8 @@ from obiterm.core.commands import Kill
 from obiterm.core.effects import Note, Verb
 from obiterm.core.events import Traded
 from obiterm.core.values import Environment, MarketKind, Side, Symbol, TradingState
-from obiterm.engine.account import AccountEngine
 from obiterm.engine.latches import LatchStore
-from obiterm.host import frames
+from obiterm.host import frames, history
 from obiterm.host.history import COLUMN_LEVELS, MOST_MARKETS, DepthHistory
 from obiterm.host.places import venue_names
 from obiterm.host.publisher import Publisher
@@ -33,6 +32,8 @@ from obiterm.link.messages import (
     Watch,
 )
 from obiterm.link.server import Viewer
+from obiterm.market.book import Book
+from obiterm.market.state import MarketState
 from obiterm.net.clock import SteadyClock
 from tests.trading_support.crowd import crowd
 
@@ -185,11 +186,12 @@ async def test_only_watched_books_are_read_each_once_a_round(
         read: list[int] = []
         real = frames.depth_of
 
-        def depth_of(engine: AccountEngine, symbol: str, levels: int = 400) -> Depth:
+        def depth_of(book: Book, levels: int = 400) -> Depth:
             read.append(levels)
-            return real(engine, symbol, levels)
+            return real(book, levels)
 
-        monkeypatch.setattr(frames, "depth_of", depth_of)
+        for reader in (frames, history):
+            monkeypatch.setattr(reader, "depth_of", depth_of)
         publisher.publish([])
         assert read == [COLUMN_LEVELS], "nobody looks: the past alone is kept"
         read.clear()
@@ -223,16 +225,14 @@ def test_the_past_comes_back_as_it_was_kept_and_is_bounded() -> None:
 
 @pytest.mark.parametrize("watched", [[], [("bybit", "M40")]])
 def test_only_so_many_markets_keep_a_past_the_watched_ones_first(
-    tmp_path: Path, watched: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    watched: list[tuple[str, str]],
 ) -> None:
-    publisher = Publisher([slot(tmp_path, "a", "bybit", "demo")], CLOCK)
-    kept: list[tuple[str, str]] = []
-    leaders = {("bybit", f"M{number}"): SimpleNamespace() for number in range(50)}
-    monkeypatch.setattr(publisher, "_leaders", leaders)
-    monkeypatch.setattr(publisher, "_keep_column", lambda key, *_: kept.append(key))
-    publisher._keep_columns(CLOCK.wall_ns(), watched)
-    assert len(kept) == MOST_MARKETS
-    assert kept[: len(watched)] == watched
+    book = SimpleNamespace(synced=True, top=lambda levels: ([], []), imbalance=lambda levels: 0.0)
+    market = cast("MarketState", SimpleNamespace(book=book, best=lambda: (1, 1, 2, 1)))
+    pasts = history.Pasts()
+    pasts.keep(CLOCK.wall_ns(), watched, {("bybit", f"M{number}"): market for number in range(50)})
+    assert len(pasts.kept) == MOST_MARKETS
+    assert pasts.kept[: len(watched)] == watched
 
 
 def test_the_environment_of_an_account_is_on_its_chip(tmp_path: Path) -> None:
