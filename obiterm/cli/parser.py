@@ -154,6 +154,13 @@ def _add_shell(commands: Commands[Parser]) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         if name != "status":
             parser.add_argument("--account", default="*", help="one account only (default: all)")
+            parser.add_argument(
+                "--wait",
+                type=_seconds,
+                default=30.0,
+                metavar="S",
+                help="without a host: how long a venue that does not answer is tried (default: 30)",
+            )
         parser.set_defaults(run=dispatch.shell, shell_command=name)
 
 

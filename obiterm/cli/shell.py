@@ -7,12 +7,11 @@ import math
 import os
 import sys
 import time
-from pathlib import Path
 
 import msgspec
 
+from obiterm.cli.found import Found, find_host
 from obiterm.cli.who import client_name
-from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit, Kill
 from obiterm.core.errors import HostGone, UsageError
 from obiterm.link.messages import AccountStatus, AskStatus, Done, PanicAccount, Request, Status
@@ -27,80 +26,52 @@ _LOOK_AGAIN_S = 0.01
 
 def shell(options: argparse.Namespace) -> int:
     """Run one of the three commands."""
-    socket = _find_socket(options.profile)
-    line = PanicLine(socket, client_name("shell"))
+    found = find_host(options.profile)
+    line = PanicLine(found.socket, client_name("shell"))
     try:
-        if not line.connected:
-            raise HostGone(f"no host answers at {socket}", hint="start one with `obiterm`")
-        if options.shell_command == "status":
-            return _show(_ask(line), as_json=options.json)
-        return _panic(line, options)
+        if options.shell_command != "status":
+            return _panic(line, found, options)
+        status = _ask(line) if line.connected else None
+        if status is None:
+            raise found.gone()
+        return _show(status, as_json=options.json)
     finally:
         line.close()
 
 
-def _find_socket(profile: str | None) -> Path:
-    paths = Paths.from_environment()
-    run = paths.run
-    if profile is not None:
-        socket = run / f"{Path(profile).stem}.sock"
-        if not _alive(socket):
-            _require_profile(profile, paths)
-        return socket
-    if run.parent.exists() and not run.parent.is_dir():
-        raise UsageError(f"{run.parent} is not a directory", hint="see OBITERM_HOME")
-    found = sorted(run.glob("*.sock")) if run.is_dir() else []
-    alive = [path for path in found if _alive(path)]
-    if len(alive) == 1:
-        return alive[0]
-    if not alive:
-        raise HostGone("no host is running", hint="start one with `obiterm` or `obiterm host`")
-    names = ", ".join(path.stem for path in alive)
-    raise UsageError(f"several hosts are running: {names}", hint="choose one with --profile")
-
-
-def _require_profile(profile: str, paths: Paths) -> None:
-    """Tell a name that is no profile's from a profile that is not running."""
-    from obiterm.config.profiles import load_profile
-
-    load_profile(profile, user_dir=paths.profiles)
-
-
-def _alive(path: Path) -> bool:
-    line = PanicLine(path, "probe")
-    try:
-        return line.connected
-    finally:
-        line.close()
-
-
-def _ask(line: PanicLine) -> Status:
+def _ask(line: PanicLine) -> Status | None:
     answer = line.ask(AskStatus(), _ANSWER_LIMIT_S)
-    if not isinstance(answer, Status):
-        raise HostGone("the host is there but does not answer", hint="its process may hang")
-    return answer
+    return answer if isinstance(answer, Status) else None
 
 
-def _panic(line: PanicLine, options: argparse.Namespace) -> int:
-    """Give the order, then report until nothing is open."""
+def _panic(line: PanicLine, found: Found, options: argparse.Namespace) -> int:
+    """Give the order, then report until nothing is open; without an answer do it directly."""
     word = options.shell_command
     kind = EmergencyExit if word == "exit" else Kill
     request = Request(request_id=os.getpid(), command=kind(account=options.account))
-    began = time.monotonic()
-    answer = line.ask(request, _ANSWER_LIMIT_S)
+    scope = _Scope(word, options.account, time.monotonic(), as_json=options.json)
+    answer = line.ask(request, _ANSWER_LIMIT_S) if line.connected else None
     if not isinstance(answer, Done):
-        raise HostGone(
-            f"the host did not confirm the {word} within {_ANSWER_LIMIT_S:g} s",
-            hint="its process may hang: it will obey when it wakes; look at the venue itself",
-        )
+        return _directly(found, scope, options)
     if not answer.ok:
         if answer.text.startswith("no account"):
             raise UsageError(answer.text)
         raise HostGone(f"the {word} met a fault: {answer.text}", hint="look at `obiterm status`")
+    done = _follow(line, scope)
+    if done is None:
+        return _directly(found, scope, options)
+    if not done:
+        raise HostGone(f"the host took the {word} but reports nothing about it")
+    return scope.report(done)
+
+
+def _follow(line: PanicLine, scope: _Scope) -> list[PanicAccount] | None:
+    """Return how far the host has come at the end; ``None`` when it answers no more."""
     found: list[PanicAccount] = []
-    scope = _Scope(word, options.account, began)
-    while (passed_s := time.monotonic() - began) < _REPORT_LIMIT_S:
-        status = _look(line, word)
+    while (passed_s := time.monotonic() - scope.began) < _REPORT_LIMIT_S:
+        status = _ask(line)
+        if status is None:
+            return None
         found = scope.accounts(status)
         waits_for = {one.account for one in found if not one.done}
         if found and not waits_for:
@@ -108,19 +79,15 @@ def _panic(line: PanicLine, options: argparse.Namespace) -> int:
         if waits_for <= _unreached(status) and passed_s > _UNREACHED_LIMIT_S and found:
             break
         time.sleep(_LOOK_AGAIN_S)
-    if not found:
-        raise HostGone(f"the host took the {word} but reports nothing about it")
-    return scope.report(found, as_json=options.json)
+    return found
 
 
-def _look(line: PanicLine, word: str) -> Status:
-    try:
-        return _ask(line)
-    except HostGone:
-        raise HostGone(
-            f"the host took the {word}, but does not report how far it is",
-            hint="its process may hang; look at the venue itself",
-        ) from None
+def _directly(found: Found, scope: _Scope, options: argparse.Namespace) -> int:
+    """Act at the venues; tell of each account when it is done, of the others at the end."""
+    from obiterm.cli.direct import act_directly
+
+    scope.why = found.silence()
+    return scope.report(act_directly(found, options, scope.tell))
 
 
 def _unreached(status: Status) -> set[str]:
@@ -129,40 +96,59 @@ def _unreached(status: Status) -> set[str]:
 
 
 class _Scope:
-    """What a kill or exit was asked for, and its report."""
+    """What a kill or exit was asked for, and its report.
 
-    def __init__(self, word: str, account: str, began: float) -> None:
+    Attributes:
+        began: monotonic seconds.
+        why: why the host had no part in it; empty when it had.
+    """
+
+    def __init__(self, word: str, account: str, began: float, *, as_json: bool) -> None:
         self._word = word
         self._account = account
-        self._began = began
+        self._as_json = as_json
+        self._told: set[str] = set()
+        self.began = began
+        self.why = ""
 
     def accounts(self, status: Status) -> list[PanicAccount]:
         """Return how far the accounts are that were asked for; others may be halted too."""
         every = status.panic.accounts if status.panic is not None else []
         return [one for one in every if self._account in (ALL_ACCOUNTS, one.account)]
 
-    def report(self, found: list[PanicAccount], *, as_json: bool) -> int:
+    def tell(self, one: PanicAccount) -> None:
+        """Print what was done on one account, after a line on what is being done."""
+        if self._as_json or one.account in self._told:
+            return
+        if not self._told:
+            is_all = self._account == ALL_ACCOUNTS
+            whom = "all accounts" if is_all else f"account {self._account} alone"
+            way = f", at the venues directly: {self.why}" if self.why else ""
+            print(f"{self._word} of {whom}{way}")
+        self._told.add(one.account)
+        mark = "✔" if one.done else "✘"
+        left = "unconfirmed" if one.left_orders < 0 else f"{one.left_orders} orders left"
+        print(
+            f"{mark} {one.account}  {one.cancelled} cancelled  {left}  "
+            f"{one.elapsed_ms:.0f} ms  {one.text}".rstrip(),
+            flush=True,
+        )
+
+    def report(self, found: list[PanicAccount]) -> int:
         """Print what was done; return the exit code."""
         done = all(one.done for one in found)
-        if as_json:
+        for one in found:
+            self.tell(one)
+        if self._as_json:
             body = {
                 "command": self._word,
                 "scope": self._account,
                 "done": done,
-                "elapsed_ms": round((time.monotonic() - self._began) * 1_000, 1),
+                "elapsed_ms": round((time.monotonic() - self.began) * 1_000, 1),
+                "direct": self.why,
                 "accounts": [msgspec.to_builtins(one) for one in found],
             }
             sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
-            return 0 if done else 1
-        is_all = self._account == ALL_ACCOUNTS
-        print(f"{self._word} of {'all accounts' if is_all else f'account {self._account} alone'}")
-        for one in found:
-            mark = "✔" if one.done else "✘"
-            left = "unconfirmed" if one.left_orders < 0 else f"{one.left_orders} orders left"
-            print(
-                f"{mark} {one.account}  {one.cancelled} cancelled  {left}  "
-                f"{one.elapsed_ms:.0f} ms  {one.text}".rstrip()
-            )
         return 0 if done else 1
 
 
@@ -180,18 +166,22 @@ def _show(status: Status, *, as_json: bool) -> int:
                 "uptime_s": round(status.uptime_s, 3),
             },
             "state": status.state,
+            "watchdog": {"rule": status.watchdog, "told": status.losses},
             "accounts": [msgspec.to_builtins(account) for account in status.accounts],
         }
         sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
         return 0
     print(
         f"host {status.host_pid}  profile {status.profile}  {status.state}  "
-        f"up {status.uptime_s:.0f} s"
+        f"up {status.uptime_s:.0f} s  watchdog: {status.watchdog}"
     )
+    for loss in status.losses:
+        print(f"  ! watchdog: {loss}")
     for account in status.accounts:
         print(
             f"  {account.name}  {account.venue} {account.environment.value}  "
             f"{account.state.value}  {account.open_orders} open orders  {_feed(account)}"
+            f"{'' if account.covered else '  no watchdog'}"
         )
         if account.trouble:
             print(f"    ! {account.trouble}")

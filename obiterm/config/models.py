@@ -28,6 +28,8 @@ from obiterm.core.values import Environment
 
 OnDetach = Literal["keep", "hold", "cancel", "flatten"]
 """What engines do when the last screen leaves, by an SSH drop or on purpose."""
+OnHostLoss = Literal["hold", "cancel", "flatten"]
+"""What the watchdog does when the host hangs or dies."""
 Colour = Literal["auto", "truecolor", "256", "none"]
 
 SIM_KEYS = "sim"
@@ -182,6 +184,19 @@ class Profile(_Section):
         "keep",
         description="When the last screen leaves: keep trading, hold (no new entries), cancel "
         "entries, or flatten.",
+    )
+    on_host_loss: OnHostLoss = Field(
+        "cancel",
+        description="When the host hangs or dies, the watchdog: hold (only tells), cancel entries "
+        "and keep protective stops, or flatten.",
+    )
+    watchdog_s: float = Field(
+        10.0,
+        ge=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="Seconds without a sign of life of the host after which the watchdog acts; "
+        "0 = no watchdog.",
     )
     sizes: tuple[Decimal, ...] = Field(
         (), max_length=9, description="Order sizes for keys and clicks, in base, smallest first."

@@ -30,15 +30,18 @@ class Running(msgspec.Struct, frozen=True):
     capture: str = ""
     speed: float = 1.0
     seed: int = 0
+    source: str = ""
+    """The profile's file."""
 
     @classmethod
     def of(cls, profile: Profile) -> Running:
         """Describe this process running ``profile``."""
+        source = str(profile.source.absolute())
         if not profile.exchanges:
-            return cls(os.getpid())
+            return cls(os.getpid(), source=source)
         first = profile.exchanges[0]
         capture = str(first.capture) if first.capture else ""
-        return cls(os.getpid(), capture, first.speed, first.seed)
+        return cls(os.getpid(), capture, first.speed, first.seed, source)
 
 
 def lock_path(paths: Paths, profile: str) -> Path:
@@ -83,6 +86,15 @@ def running_host(paths: Paths, profile: str) -> Running | None:
         return None
     with contextlib.closing(os.fdopen(descriptor, "rb")):
         return None if _try_lock(descriptor) else _read(descriptor)
+
+
+def last_host(paths: Paths, profile: str) -> Running | None:
+    """Return what ran last on a profile, or still does; ``None`` when nothing ever did."""
+    try:
+        found = msgspec.json.decode(lock_path(paths, profile).read_bytes(), type=Running)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found
 
 
 def _lock_within(descriptor: int, limit_s: float) -> bool:

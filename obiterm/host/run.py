@@ -18,10 +18,13 @@ from obiterm.engine.account import AccountEngine
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.latches import LatchStore
 from obiterm.host.build import EngineBuilder, HubRegistry, account_keys
+from obiterm.host.cover import Cover
 from obiterm.host.exchange_child import ExchangeGone
 from obiterm.host.exchanges import HostedExchange, hosted_exchanges
+from obiterm.host.journal_books import journal_path
 from obiterm.host.lock import only_host_of
 from obiterm.host.places import venue_names
+from obiterm.host.play_keys import play_keys_path, write_play_keys
 from obiterm.host.publisher import Publisher, measure_loop_lag
 from obiterm.host.rehearsal import Rehearsals
 from obiterm.host.service import HostOptions, HostService
@@ -103,9 +106,8 @@ async def run_host(
 
 
 def _open_journal(profile: Profile, paths: Paths) -> Journal:
-    environment = profile.accounts[0].environment.value.lower()
     try:
-        return Journal.open(paths.journal(f"{profile.name}-{environment}"))
+        return Journal.open(journal_path(profile, paths))
     except DataError as error:
         raise UsageError(error.message, hint=error.hint) from error
 
@@ -159,6 +161,9 @@ class _Host:
         self._service = HostService(
             options, self._slots, self._publisher, journal, clock, self._open_feed
         )
+        self._cover = Cover(profile, paths, lambda text: self._publisher.tell("host", text))
+        self._service.cover = self._cover
+        self._play_keys = play_keys_path(paths, profile.name)
         self._server = LinkServer(paths.socket(profile.name), self._service)
 
     async def serve(
@@ -166,6 +171,7 @@ class _Host:
     ) -> HostResult:
         """Serve until asked to stop; accounts come up meanwhile, each by itself."""
         service = self._service
+        write_play_keys(self._play_keys, self._exchanges)
         await self._server.start()
         if handle_signals:
             _handle_signals(service)
@@ -191,6 +197,8 @@ class _Host:
             await self._hubs.close()
             for slot in self._slots:
                 await slot.close()
+            write_play_keys(self._play_keys, ())
+            await self._cover.stop(is_clean=service.stop_asked.is_set())
         if self._failures:
             raise self._failures[0]
         return HostResult(service.stop_reason, self._journal.path, tuple(left))
@@ -201,6 +209,7 @@ class _Host:
             publisher.run(lambda: self._server.viewers),
             measure_loop_lag(publisher),
             keep_journal(self._journal, publisher),
+            self._cover.run(),
             Rehearsals(self._slots, publisher.tell).run(),
             *(self._keep_exchange(exchange) for exchange in self._exchanges),
             *(self._supervisor(slot).run() for slot in self._slots),
@@ -234,10 +243,14 @@ class _Host:
     async def _keep_exchange(self, exchange: HostedExchange) -> None:
         """Keep an exchange up; a replay that breaks off ends the host, it has nothing left."""
         try:
-            await exchange.keep(lambda text: self._publisher.tell("host", text))
+            await exchange.keep(self._exchange_told)
         except ExchangeGone as error:
             self._failures.append(error)
             self._service.ask_stop(error.message)
+
+    def _exchange_told(self, text: str) -> None:
+        write_play_keys(self._play_keys, self._exchanges)
+        self._publisher.tell("host", text)
 
 
 def _handle_signals(service: HostService) -> None:

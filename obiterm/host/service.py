@@ -25,6 +25,7 @@ from obiterm.core.errors import DataError
 from obiterm.core.values import NS_PER_S, OrderRole, OrderState, TradingState
 from obiterm.engine.account import AccountEngine
 from obiterm.host import frames
+from obiterm.host.cover import Cover
 from obiterm.host.listings import ListingStore
 from obiterm.host.places import venue_names
 from obiterm.host.publisher import Publisher
@@ -89,6 +90,7 @@ class HostService:
             venue_names(slots).values(), open_feed, clock, self._listings_changed
         )
         self._asked_listings: set[Viewer] = set()
+        self.cover: Cover | None = None
         self.stop_asked = asyncio.Event()
         self.stop_reason = ""
 
@@ -305,8 +307,16 @@ class HostService:
             profile=self._options.profile,
             uptime_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_S,
             state=worst.value,
-            accounts=[self._account_status(slot, now_ns) for slot in self._slots],
+            accounts=[
+                msgspec.structs.replace(
+                    self._account_status(slot, now_ns),
+                    covered=self.cover is not None and self.cover.is_up and slot.has_keys,
+                )
+                for slot in self._slots
+            ],
             panic=frames.panic_pane(self._slots),
+            watchdog=self.cover.text if self.cover is not None else "off",
+            losses=self.cover.losses if self.cover is not None else [],
         )
 
     def _account_status(self, slot: AccountSlot, now_ns: int) -> AccountStatus:

@@ -41,6 +41,7 @@ class AccountSlot:
         venue: the venue's name in the profile.
         environment: where it trades.
         symbols: the markets it watches, in the venue's spelling.
+        has_keys: whether it can trade; without keys it only watches.
         engine: what trades; ``None`` until the venue has answered all that it needs.
         since_ns: wall time of the last change of ``trouble``.
         remains: what is left of an engine whose exchange is gone.
@@ -53,6 +54,7 @@ class AccountSlot:
         self.venue: str = account.venue
         self.environment: Environment = account.environment
         self.symbols: tuple[Symbol, ...] = tuple(Symbol(s) for s in account.symbols)
+        self.has_keys = bool(account.keys)
         self.engine: AccountEngine | None = None
         self.since_ns = clock.wall_ns()
         self.remains: Remains | None = None

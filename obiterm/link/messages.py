@@ -249,6 +249,8 @@ class AccountStatus(msgspec.Struct, frozen=True):
     feed_age_ms: float
     trouble: str
     """Why it does not trade and what to do; empty when all is well."""
+    covered: bool = False
+    """Whether the watchdog acts for it when the host is lost."""
 
 
 class Status(msgspec.Struct, frozen=True, tag=True):
@@ -260,6 +262,10 @@ class Status(msgspec.Struct, frozen=True, tag=True):
     state: str
     accounts: list[AccountStatus]
     panic: PanicPane | None = None
+    watchdog: str = ""
+    """What the watchdog does when the host is lost, or why there is none."""
+    losses: list[str] = []
+    """What watchdogs did since the last clean end of a host, oldest first."""
 
 
 class Closing(msgspec.Struct, frozen=True, tag=True):

@@ -140,6 +140,22 @@ def alive(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
+    """Return the living children of a process but its watchdog."""
+    return [one for one in _family(pid) if not _is_watchdog(one)]
+
+
+def watchdogs(pid: int) -> list[int]:
+    """Return the living watchdogs of a host."""
+    return [one for one in _family(pid) if _is_watchdog(one)]
+
+
+def _is_watchdog(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"obiterm.host.watchdog" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def _family(pid: int) -> list[int]:
     """Return the living children of a process, whichever of its threads started them."""
     words: list[str] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):

@@ -118,15 +118,16 @@ def test_an_unknown_account_is_refused(start_host: StartHost) -> None:
 
 
 def test_a_hanging_host_is_told_within_seconds(start_host: StartHost) -> None:
+    """The status says so; kill and exit act without it, and it obeys when it wakes up."""
     host = start_host()
     host.send(signal.SIGSTOP)
-    for word in ("status", "kill", "exit"):
+    for word, code in (("status", 1), ("kill", 0), ("exit", 0)):
         began = time.monotonic()
         done = run(word)
-        assert time.monotonic() - began < 3.0
-        assert done.returncode == 1
-        assert done.stdout == ""
-        assert done.stderr.count("\n") == 1
-        assert "hang" in done.stderr
+        assert time.monotonic() - began < 4.0
+        assert done.returncode == code
+        assert "hang" in (done.stderr if code else done.stdout)
+        assert done.stderr.count("\n") == code
+        assert (done.stdout == "") is bool(code)
     host.send(signal.SIGCONT)
     wait_for(lambda: (status := host.status()) and status.state == TradingState.HALTED.value)
