@@ -21,7 +21,9 @@ def build_ledger(venue: PerpetualDesk) -> dict[str, object]:
 
 def _account(venue: PerpetualDesk, name: str) -> dict[str, object]:
     return {
-        "open_orders": [_order(venue.markets[o.symbol], o) for o in venue.open_orders(name)],
+        "open_orders": [
+            describe_order(venue.markets[o.symbol], o) for o in venue.open_orders(name)
+        ],
         # A spot account holds coins, not positions; the key is there for every venue.
         "positions": [
             _position(venue.markets[one.symbol], one) for one in venue.positions(name) if one.lots
@@ -67,7 +69,8 @@ def _payment(one: FundingPayment) -> dict[str, object]:
     }
 
 
-def _order(spec: MarketSpec, order: Order) -> dict[str, object]:
+def describe_order(spec: MarketSpec, order: Order) -> dict[str, object]:
+    """Return one order, open or ended."""
     return {
         "symbol": order.symbol,
         "order_id": order.order_id,
@@ -83,6 +86,7 @@ def _order(spec: MarketSpec, order: Order) -> dict[str, object]:
         "quantity": format(spec.lot_size * order.lots, "f"),
         "filled": format(spec.lot_size * order.filled_lots, "f"),
         "created_ns": order.created_ns,
+        "updated_ns": order.updated_ns,
     }
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from obiterm.core.values import Side
 from obiterm.exchange.api import Kind, NewOrder, Refusal, Why
+from obiterm.exchange.ledger import describe_order
 from obiterm.exchange.wire.keys import Keys
 from obiterm.exchange.wire.office import Json, Office
 
@@ -79,6 +80,7 @@ class ControlSide:
         return [
             web.get("/_exchange/ledger", self._get_ledger),
             web.get("/_exchange/state", self._get_state),
+            web.get("/_exchange/orders", self._get_orders),
             web.get("/_exchange/protection", self._get_protection),
             web.post("/_exchange/control", self._control),
         ]
@@ -97,6 +99,19 @@ class ControlSide:
                 "user_streams": self._doors.user_streams(),
             }
         )
+
+    async def _get_orders(self, request: web.Request) -> web.Response:
+        """Tell every order that there ever was, ended ones too."""
+        venue = self._office.venue
+        orders = {
+            name: [
+                describe_order(spec, o)
+                for s, spec in venue.markets.items()
+                for o in venue.all_orders(name, s)
+            ]
+            for name in self._office.uids
+        }
+        return json_reply({"accounts": orders})
 
     async def _get_protection(self, request: web.Request) -> web.Response:
         return json_reply(self._doors.protection())
