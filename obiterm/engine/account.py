@@ -46,7 +46,7 @@ from obiterm.engine.guard import SelfTradeGuard
 from obiterm.engine.latches import Latched, LatchStore, LatchWriter
 from obiterm.engine.listeners import EventListener, Listeners, NoteListener
 from obiterm.engine.panic import PanicPath
-from obiterm.engine.reconciliation import Reconciler
+from obiterm.engine.reconciliation import Booked, Reconciler
 from obiterm.engine.rehearsal import Rehearsal
 from obiterm.engine.rows import AccountRows
 from obiterm.engine.shared.tasks import TaskSet
@@ -136,16 +136,15 @@ class AccountEngine:
         """Our time from the arrival of a market message to the order leaving (Q19)."""
         return self.door.decisions
 
-    def inherit(self, events: Iterable[Event], fill_marks: Mapping[Symbol, int]) -> None:
+    def inherit(self, events: Iterable[Event], marks: Mapping[Symbol, int], booked: Booked) -> None:
         """Take what earlier runs and the preparation found; call before ``run``.
 
-        Args:
-            events: what the kernel must know before anything else, e.g. carried fills.
-            fill_marks: own fills up to these marks need not be asked for.
+        ``events`` are what the kernel must know before anything else, e.g. carried fills; own
+        fills up to ``marks``, and those that are ``booked``, need not be asked for.
         """
         self._inherited = list(events)
-        for symbol, mark in fill_marks.items():
-            self._reconciler.start_from(symbol, mark)
+        for symbol, mark in marks.items():
+            self._reconciler.start_from(symbol, mark, booked.get(symbol, frozenset()))
 
     # -- life -----------------------------------------------------------------------------
 

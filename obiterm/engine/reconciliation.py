@@ -7,7 +7,7 @@ told does not move it, since the stream may have left something out before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, RetryLater
@@ -15,6 +15,9 @@ from obiterm.core.events import AccountReconciled, Event
 from obiterm.core.values import Symbol
 from obiterm.engine.gateway import NO_TRADE, Gateway
 from obiterm.net.backoff import Backoff
+
+Booked = Mapping[Symbol, frozenset[int]]
+"""Trade ids of fills that earlier runs have taken, by symbol."""
 
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 10.0
@@ -43,15 +46,21 @@ class Reconciler:
     ) -> None:
         self._gateway = gateway
         self._marks = dict.fromkeys(symbols, NO_TRADE)
+        self._booked: dict[Symbol, frozenset[int]] = {}
         self._clock = clock
         self._handle = handle
         self._tell = tell
         self._again = False
         self._task: asyncio.Task[None] | None = None
 
-    def start_from(self, symbol: Symbol, mark: int) -> None:
-        """Read fills after ``mark`` (``Gateway.fill_mark``) from now on."""
+    def start_from(self, symbol: Symbol, mark: int, booked: frozenset[int]) -> None:
+        """Read fills after ``mark`` (``Gateway.fill_mark``) from now on.
+
+        Where marks are times the venue shows some from before it too; ``booked`` are trade ids
+        of earlier runs, whose fills this run has in its position or its result already (T34).
+        """
         self._marks[symbol] = mark
+        self._booked[symbol] = booked
 
     def ask(self) -> None:
         """Reconcile now, or once more when one is under way: its answers may be too old."""
@@ -69,8 +78,10 @@ class Reconciler:
     async def read_fills(self) -> None:
         """Deliver every fill since the mark. Raises what the venue raises."""
         for symbol, mark in self._marks.items():
+            booked = self._booked.get(symbol, frozenset())
             for fill in await self._gateway.fills_since(symbol, mark):
-                self._handle(fill)
+                if fill.trade_id not in booked:
+                    self._handle(fill)
                 self._marks[symbol] = max(self._gateway.fill_mark(fill), self._marks[symbol])
 
     async def _run(self) -> None:

@@ -186,7 +186,7 @@ class EngineBuilder:
             self._guard,
         )
         clock_told = ClockMeasured(prepared.clock_offset_ns, 0, self._clock.wall_ns())
-        engine.inherit([clock_told, *past.events], past.fill_marks)
+        engine.inherit([clock_told, *past.events], past.fill_marks, past.booked)
         return engine
 
     def _past(

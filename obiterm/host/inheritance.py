@@ -49,6 +49,8 @@ class Inheritance(msgspec.Struct, frozen=True):
         result_quote: result of the round trips that ended since 00:00 UTC, after fees.
         knows_past: whether there is a word of any earlier run.
         payments: funding booked since 00:00 UTC, each payment once.
+        booked: trade ids, by symbol, of all fills that earlier runs have taken: they are in
+            ``fills`` or in a result, and must not be taken again.
     """
 
     fills: list[Filled]
@@ -56,6 +58,7 @@ class Inheritance(msgspec.Struct, frozen=True):
     result_quote: Decimal
     knows_past: bool
     payments: list[FundingPaid] = []
+    booked: dict[Symbol, frozenset[int]] = {}
 
     @property
     def events(self) -> list[Event]:
@@ -70,6 +73,7 @@ class _Past:
     def __init__(self, instrument: Instrument, mark_of: MarkOf) -> None:
         self.position = Position(instrument)
         self.open_fills: list[Filled] = []
+        self.trade_ids: set[int] = set()
         self.newest = NO_TRADE
         """Mark of the newest own fill that was journaled."""
         self._mark_of = mark_of
@@ -89,6 +93,7 @@ class _Past:
     def take(self, fill: Filled, is_today: bool) -> None:
         if not self.position.apply(fill):
             return
+        self.trade_ids.add(fill.trade_id)
         self.newest = max(self.newest, self._mark_of(fill))
         self.open_fills.append(fill)
         if not is_today:
@@ -141,6 +146,7 @@ def inherit(
     started = _last_start(journal, account)
     fills: list[Filled] = []
     marks: dict[Symbol, int] = {}
+    booked: dict[Symbol, frozenset[int]] = {}
     result = Decimal(0)
     for symbol, past in pasts.items():
         newest = newest_at_venue.get(symbol, NO_TRADE)
@@ -150,10 +156,11 @@ def inherit(
             marks[symbol] = newest
             continue
         marks[symbol] = mark
+        booked[symbol] = frozenset(past.trade_ids)
         fills += past.open_fills
         result += past.day_closed
     fills.sort(key=lambda fill: fill.received_ns)
-    return Inheritance(fills, marks, result, started is not None, list(payments.values()))
+    return Inheritance(fills, marks, result, started is not None, list(payments.values()), booked)
 
 
 def sent_ids(journal: Rows, account: str) -> list[ClientOrderId]:

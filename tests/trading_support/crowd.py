@@ -193,7 +193,7 @@ class Crowd:
             self.guard,
         )
         told = ClockMeasured(prepared.clock_offset_ns, 0, engine.now_ns())
-        engine.inherit([told], prepared.fill_marks)
+        engine.inherit([told], prepared.fill_marks, {})
         self.engines[name] = engine
         return engine
 
