@@ -63,8 +63,8 @@ async def test_t20_entries_that_rest_are_withdrawn_and_come_back_when_armed(prob
         await one.until_open(1)
         disk = BadDisk(one)
         disk.break_it()
+        await one.until(lambda: one.kernel.state is TradingState.REDUCING)
         await one.until_open(0)
-        assert one.kernel.state is TradingState.REDUCING
         disk.mend()
         await one.until(lambda: one.engine.trouble == "")
         assert one.kernel.state is TradingState.REDUCING  # a disk that is back arms nothing

@@ -130,7 +130,7 @@ def test_an_engine_that_crashes_is_started_again(start_host: StartHost, attach: 
     operator.place(1)
     wait_for(lambda: len(host.ledger.open_orders()) == 1)
     assert "restarting after RuntimeError: made to fail" in lines_of(operator)
-    assert operator.frame().accounts[0].note == ""
+    operator.frame(lambda f: f.accounts[0].note == "")
 
 
 def test_a_killed_host_takes_its_exchange_along_and_a_new_one_starts(
