@@ -6,6 +6,8 @@ equal, no order was doubled, none left without a row in the journal.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -14,11 +16,12 @@ from typing import TypeVar
 
 import msgspec
 
-from obiterm.cli.stage import LedgerAccount, LedgerFill, LedgerOrder, Place
+from obiterm.cli.stage import Books, LedgerAccount, LedgerFill, LedgerOrder, Place
 from obiterm.core.effects import Send
 from obiterm.core.events import Event, Filled, FundingPaid
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import Symbol
+from obiterm.host.run import RunningHost
 from obiterm.journal.log import Row, read_rows
 from obiterm.trading.ids import read_client_id
 from obiterm.trading.kernel import Kernel
@@ -28,6 +31,7 @@ from obiterm.venues.backpack.client_ids import numeric_id
 _OPEN_STATES = frozenset({"NEW", "PARTIALLY_FILLED"})
 _ROUNDING = Decimal("0.000001")
 """Money may differ by the exchange's own rounding of this many quote."""
+_LOOK_EVERY_S = 0.05
 _DUST_MOVES = Decimal("0.01")
 """Dust of an earlier run counts at its cost here and at the market there: so far apart at most."""
 _TURN_NS = 1_000_000
@@ -57,6 +61,14 @@ class Journaled:
         self._seen: set[tuple[str, int]] = set()
         self._read = 0
 
+    @property
+    def names(self) -> set[str]:
+        """Client ids of all orders that it knows.
+
+        Closes of the panic path do not wait for a disk: they are known by their fills.
+        """
+        return {*self.intents, *(str(fill.client_id) for fill in self.fills)}
+
     def read(self) -> Journaled:
         """Read the rows that have come since; return self.
 
@@ -79,6 +91,45 @@ class Journaled:
             elif isinstance(event, Filled) and (event.symbol, event.trade_id) not in self._seen:
                 self._seen.add((event.symbol, event.trade_id))
                 self.fills.append(event)
+
+
+async def compare(
+    running: RunningHost, place: Place, books: Books, journaled: Journaled
+) -> list[str]:
+    """Return what one account of a running host and its exchange disagree about now.
+
+    What is under way makes them differ for a moment; what is wrong makes them differ for good.
+    """
+    engine = next(slot.engine for slot in running.slots if slot.name == place.account)
+    if engine is None:
+        return ["the account is not connected"]
+    ledger, orders = await books.ledger(place), await books.orders(place)
+    running.journal.commit()
+    kernel = engine.kernel
+    found = journaled.read()
+    return [
+        *audit_journal(place, kernel.setup.instruments.values(), found, ledger, orders),
+        *audit_beliefs(place, kernel, found, ledger),
+    ]
+
+
+async def compare_all(
+    running: RunningHost, places: Sequence[Place], books: Books, limit_s: float
+) -> list[str]:
+    """Compare every account until nothing differs; return what still does after ``limit_s``."""
+    journaled = {place.account: Journaled(running.journal.path, place.account) for place in places}
+    left, findings = list(places), ["not compared yet"]
+    deadline = time.monotonic() + limit_s
+    while left and time.monotonic() < deadline:
+        findings = []
+        for place in list(left):
+            found = await compare(running, place, books, journaled[place.account])
+            if found:
+                findings += [f"{place.account}: {one}" for one in found]
+            else:
+                left.remove(place)
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return findings
 
 
 def audit_journal(
@@ -137,7 +188,7 @@ def _in_our_words(
     """Give orders and fills of a venue that knows numbers only the ids that we gave them."""
     if place.venue != "backpack":
         return ledger, orders
-    texts = {str(numeric_id(name)): name for name in journaled.intents}
+    texts = {str(numeric_id(name)): name for name in journaled.names}
 
     def named(one: _Named) -> _Named:
         return msgspec.structs.replace(one, client_id=texts.get(one.client_id, one.client_id))
@@ -155,9 +206,9 @@ def _doubled(journaled: Journaled, orders: Sequence[LedgerOrder]) -> list[str]:
     findings = [
         f"{name} was written down {n} times" for name, n in journaled.intents.items() if n > 1
     ]
-    ids = Counter(order.client_id for order in orders)
+    ids, known = Counter(order.client_id for order in orders), journaled.names
     findings += [f"{n} orders with the id {name}" for name, n in ids.items() if n > 1]
-    findings += [f"{name} is in no journal" for name in ids if name not in journaled.intents]
+    findings += [f"{name} is in no journal" for name in ids if name not in known]
     by_purpose: dict[tuple[object, ...], list[LedgerOrder]] = {}
     for order in orders:
         parts = read_client_id(order.client_id)

@@ -52,3 +52,10 @@ def journal_verify(options: argparse.Namespace) -> int:
     from obiterm.cli.journal import verify as run
 
     return run(options)
+
+
+def chaos(options: argparse.Namespace) -> int:
+    """Trade on exchanges that misbehave."""
+    from obiterm.cli.chaos import chaos as run
+
+    return run(options)

@@ -13,6 +13,7 @@ from obiterm.cli import dispatch
 from obiterm.core.errors import UsageError
 
 LONGEST_SECONDS = 1e9
+LONGEST_MINUTES = 1_440
 FASTEST = 1_000
 HIGHEST_SEED = 2**32 - 1
 HIGHEST_PORT = 65_535
@@ -64,6 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_shell(commands)
     _add_exchange(commands)
     _add_journal(commands)
+    _add_chaos(commands)
     return parser
 
 
@@ -209,6 +211,25 @@ def _add_journal(commands: Commands[Parser]) -> None:
     verify.set_defaults(run=dispatch.journal_verify)
 
 
+def _add_chaos(commands: Commands[Parser]) -> None:
+    parser = commands.add_parser(
+        "chaos", help="trade on simulated exchanges that misbehave, then check that all is right"
+    )
+    _profile_option(parser, "demo")
+    parser.add_argument(
+        "--seed", type=_seed, default=1, metavar="N", help="seed of the faults (default: 1)"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=1.0,
+        metavar="M",
+        help="how long exchanges misbehave, in real time (default: 1)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    parser.set_defaults(run=dispatch.chaos)
+
+
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST_ACCOUNTS:
         raise argparse.ArgumentTypeError(f"= {text!r}: expected 1 to {MOST_ACCOUNTS}")
@@ -228,6 +249,15 @@ def _seconds(text: str) -> float:
     value = _number(text)
     if not 0 < value <= LONGEST_SECONDS:
         raise argparse.ArgumentTypeError(f"= {text!r}: expected seconds above 0")
+    return value
+
+
+def _minutes(text: str) -> float:
+    value = _number(text)
+    if not 0 < value <= LONGEST_MINUTES:
+        raise argparse.ArgumentTypeError(
+            f"= {text!r}: expected minutes above 0 and at most {LONGEST_MINUTES}"
+        )
     return value
 
 

@@ -15,6 +15,8 @@ from obiterm.core.errors import ConfigError
 from obiterm.host.exchange_child import ExchangeAddress, ExchangeChild, exchange_symbol
 
 _ANSWER_LIMIT_S = 10.0
+_HASTY = {"max_hold_s": 2, "cooldown_ms": 100, "enter_obi": 0.1, "hold_obi": 0.0}
+_WIDE = {"max_daily_loss": Decimal(50_000)}
 
 
 class LedgerFill(msgspec.Struct, frozen=True):
@@ -82,6 +84,20 @@ class BareSpan(msgspec.Struct, frozen=True):
     lots: int
 
 
+class PlayedFault(msgspec.Struct, frozen=True):
+    """A fault of a script, and when it began."""
+
+    kind: str
+    match: str
+    ms: int
+    for_ms: int
+    at_ns: int
+
+
+class _Played(msgspec.Struct, frozen=True):
+    played: list[PlayedFault]
+
+
 class _Ledger(msgspec.Struct, frozen=True):
     accounts: dict[str, LedgerAccount]
 
@@ -130,15 +146,16 @@ class Books:
         spans = msgspec.json.decode(data, type=_Protection).bare
         return [span for span in spans if span.account == place.name]
 
-    async def play(self, place: Place, seed: int, seconds: float) -> bytes:
-        """Let the exchange play a script of faults; return it."""
+    async def play(self, place: Place, seed: int, seconds: float) -> None:
+        """Let the exchange play a script of faults that is drawn from a seed."""
         body = {"seed": seed, "seconds": seconds, "venue": place.venue}
         reply = await self._http.post(f"{place.rest}/_exchange/script", json=body)
-        return reply.raise_for_status().content
+        reply.raise_for_status()
 
-    async def calm(self, place: Place) -> None:
-        """End the script and every fault."""
-        (await self._http.delete(f"{place.rest}/_exchange/script")).raise_for_status()
+    async def calm(self, place: Place) -> list[PlayedFault]:
+        """End the script and every fault; return those that were."""
+        reply = await self._http.delete(f"{place.rest}/_exchange/script")
+        return msgspec.json.decode(reply.raise_for_status().content, type=_Played).played
 
     async def close(self) -> None:
         """Close the connections."""
@@ -214,6 +231,19 @@ async def _place(account: AccountProfile, address: ExchangeAddress, index: int) 
         await books.close()
     began = {asset: ledger.total(asset) for asset in ledger.balances}
     return msgspec.structs.replace(place, began=began)
+
+
+def hasten(profile: Profile) -> Profile:
+    """Return a profile whose strategies come and go quickly, so that much is under way."""
+    strategies = tuple(
+        one.model_copy(update={"parameters": {**one.parameters, **_HASTY}})
+        for one in profile.strategies
+    )
+    accounts = tuple(
+        one.model_copy(update={"limits": one.limits.model_copy(update=_WIDE)})
+        for one in profile.accounts
+    )
+    return profile.model_copy(update={"strategies": strategies, "accounts": accounts})
 
 
 def lend_keys(stage: Stage) -> None:

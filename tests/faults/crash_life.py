@@ -15,14 +15,13 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from obiterm.cli.audit import Journaled, audit_beliefs, audit_journal
+from obiterm.cli.audit import compare_all
 from obiterm.cli.stage import Books, Place
 from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.host.run import RunningHost, run_host
 
 EQUAL_WITHIN_S = 20.0
-_LOOK_EVERY_S = 0.05
 
 
 class StageFile(msgspec.Struct, frozen=True):
@@ -57,37 +56,8 @@ async def look(running: RunningHost, places: list[Place]) -> None:
         await asyncio.sleep(0.01)
     tell("sight")
     books = Books()
-    journaled = {place.account: Journaled(running.journal.path, place.account) for place in places}
-    open_places, findings = list(places), ["not compared yet"]
-    deadline = time.monotonic() + EQUAL_WITHIN_S
-    while open_places and time.monotonic() < deadline:
-        findings = []
-        for place in list(open_places):
-            found = await compare(running, place, books, journaled[place.account])
-            if found:
-                findings += [f"{place.account}: {one}" for one in found]
-            else:
-                open_places.remove(place)
-        await asyncio.sleep(_LOOK_EVERY_S)
-    tell("books", findings)
-
-
-async def compare(
-    running: RunningHost, place: Place, books: Books, journaled: Journaled
-) -> list[str]:
-    """Return what one account and its exchange disagree about now."""
-    engine = next(slot.engine for slot in running.slots if slot.name == place.account)
-    if engine is None:
-        return ["the engine is gone"]
-    ledger = await books.ledger(place)
-    orders = await books.orders(place)
-    running.journal.commit()
-    kernel = engine.kernel
-    found = journaled.read()
-    return [
-        *audit_journal(place, kernel.setup.instruments.values(), found, ledger, orders),
-        *audit_beliefs(place, kernel, found, ledger),
-    ]
+    tell("books", await compare_all(running, places, books, EQUAL_WITHIN_S))
+    await books.close()
 
 
 async def live(stage: StageFile) -> None:

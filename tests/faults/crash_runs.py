@@ -19,13 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import msgspec
 
-from obiterm.cli.stage import BareSpan, Books, Stage, set_stage
+from obiterm.cli.stage import BareSpan, Books, Stage, hasten, set_stage
 from obiterm.config.models import Profile
 from obiterm.config.profiles import load_profile
 from obiterm.core.values import NS_PER_MS, NS_PER_S
@@ -233,19 +232,7 @@ def _as_json(profile: Profile) -> str:
 
 def busy_profile() -> Profile:
     """Return the three-venue demo with strategies that come and go quickly."""
-    profile = load_profile("demo", user_dir=CHECKOUT / "profiles")
-    hasty = {"max_hold_s": 2, "cooldown_ms": 100, "enter_obi": 0.1, "hold_obi": 0.0}
-    strategies = tuple(
-        one.model_copy(update={"parameters": {**one.parameters, **hasty}})
-        for one in profile.strategies
-    )
-    accounts = tuple(
-        one.model_copy(
-            update={"limits": one.limits.model_copy(update={"max_daily_loss": Decimal(50_000)})}
-        )
-        for one in profile.accounts
-    )
-    return profile.model_copy(update={"strategies": strategies, "accounts": accounts})
+    return hasten(load_profile("demo", user_dir=CHECKOUT / "profiles"))
 
 
 async def crash(runs: int, seed: int, *, on_run: int = RUNS_ON_ONE_STAGE) -> Report:
