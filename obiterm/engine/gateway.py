@@ -37,6 +37,9 @@ class Prepared(msgspec.Struct, frozen=True):
     where there is none."""
     positions: list[PositionReported] = []
     """Perpetual positions that are open at the venue."""
+    marks_from_ns: int = 0
+    """Venue time from which on ``fill_marks`` know every trade; of what was before, a mark
+    of ``NO_TRADE`` says nothing. 0 where the venue tells of all times."""
 
 
 class GatewayHealth(msgspec.Struct, frozen=True):

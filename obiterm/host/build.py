@@ -205,4 +205,5 @@ class EngineBuilder:
             now_ns,
             mark_of=gateway.fill_mark,
             positions=prepared.positions,
+            marks_from_ns=prepared.marks_from_ns,
         )

@@ -76,6 +76,8 @@ class _Past:
         self.trade_ids: set[int] = set()
         self.newest = NO_TRADE
         """Mark of the newest own fill that was journaled."""
+        self.newest_ns = 0
+        """Venue time of that fill."""
         self._mark_of = mark_of
         self.day_start = Decimal(0)
         self.day_closed = Decimal(0)
@@ -90,11 +92,25 @@ class _Past:
             return min(self._mark_of(fill) for fill in self.open_fills) - 1
         return began_after if self.newest == NO_TRADE else self.newest
 
+    def is_of_elsewhere(self, mark: int, newest: int, from_ns: int, held_lots: int) -> bool:
+        """Return whether the venue denies the newest fills: they happened at another one.
+
+        A venue that shows no trade since ``from_ns`` denies none that is older. Where it
+        holds a perpetual position like ours they are its own, whatever it shows.
+        """
+        if held_lots * self.position.lots > 0:
+            return False
+        is_unseen = newest == NO_TRADE and self.newest != NO_TRADE and self.newest_ns < from_ns
+        if is_unseen and not self.position.instrument.is_perpetual:
+            return False
+        return mark > newest or self.newest > newest
+
     def take(self, fill: Filled, is_today: bool) -> None:
         if not self.position.apply(fill):
             return
         self.trade_ids.add(fill.trade_id)
         self.newest = max(self.newest, self._mark_of(fill))
+        self.newest_ns = max(self.newest_ns, fill.event_ns)
         self.open_fills.append(fill)
         if not is_today:
             self.day_start = self.booked
@@ -112,15 +128,16 @@ def inherit(
     *,
     mark_of: MarkOf,
     positions: Iterable[PositionReported] = (),
+    marks_from_ns: int = 0,
 ) -> Inheritance:
     """Read the journal of an account that may still hold what earlier runs bought.
 
     Fills newer than anything the venue knows belong to another venue (a test network that
     was reset): that symbol starts empty, unless the venue does hold such a perpetual
-    position (it forgets fills after some days, T33). What filled while nobody ran is read
-    from the venue: after the newest fill that we know, or where the last run began when
-    there is none. With a position open the fills are read again from its first one, since a
-    run that died may have missed one.
+    position or shows no fills of that time at all (it forgets them after a while, T33). What
+    filled while nobody ran is read from the venue: after the newest fill that we know, or
+    where the last run began when there is none. With a position open the fills are read
+    again from its first one, since a run that died may have missed one.
 
     Args:
         journal: where earlier runs wrote.
@@ -130,6 +147,7 @@ def inherit(
         now_ns: present time; its UTC day is today.
         mark_of: the mark of a fill.
         positions: perpetual positions at the venue.
+        marks_from_ns: see ``Prepared.marks_from_ns``.
     """
     today = now_ns // _DAY_NS
     pasts = {symbol: _Past(instrument, mark_of) for symbol, instrument in instruments.items()}
@@ -151,8 +169,7 @@ def inherit(
     for symbol, past in pasts.items():
         newest = newest_at_venue.get(symbol, NO_TRADE)
         mark = past.mark(started.fill_marks.get(symbol, newest) if started else newest)
-        is_beyond = mark > newest or past.newest > newest
-        if is_beyond and held.get(symbol, 0) * past.position.lots <= 0:
+        if past.is_of_elsewhere(mark, newest, marks_from_ns, held.get(symbol, 0)):
             marks[symbol] = newest
             continue
         marks[symbol] = mark

@@ -80,6 +80,7 @@ class JournalBooks:
                 self._clock.wall_ns(),
                 mark_of=self._gateway.fill_mark,
                 positions=prepared.positions,
+                marks_from_ns=prepared.marks_from_ns,
             )
             self._sent_ns = _unanswered(journal, account, self._clock.wall_ns())
         except (DataError, UsageError, msgspec.DecodeError) as error:

@@ -20,6 +20,7 @@ from obiterm.core.values import (
     Symbol,
     VenueOrderId,
 )
+from obiterm.engine.gateway import NO_TRADE
 from obiterm.host.inheritance import Inheritance, inherit
 from obiterm.journal.log import Journal
 from obiterm.trading.ids import make_client_id
@@ -84,7 +85,7 @@ def by_id(one: Filled) -> int:
 
 def test_without_fills_trades_are_read_from_where_the_last_run_began(journal: Journal) -> None:
     past = read(journal)
-    assert past == Inheritance([], {BTC: 1_000}, Decimal(0), True)
+    assert past == Inheritance([], {BTC: 1_000}, Decimal(0), True, booked={BTC: frozenset()})
 
 
 def test_an_account_that_never_ran_here_knows_no_past(tmp_path: Path) -> None:
@@ -212,3 +213,26 @@ def test_funding_of_today_is_carried_once(journal: Journal) -> None:
     assert [one.payment_id for one in past.payments] == ["a", "b"]
     assert [type(one).__name__ for one in past.events] == ["FundingPaid", "Filled", "FundingPaid"]
     assert past.result_quote == 0  # the kernel books what it is told
+
+
+SPOT_BY_TIME = msgspec.structs.replace(BTCUSDT, venue="bybit")
+
+
+@pytest.mark.parametrize(("age_ns", "kept"), [(100 * DAY_NS, True), (2 * DAY_NS, False)])
+def test_a_venue_that_shows_no_trade_denies_none_from_before_what_it_shows(
+    journal: Journal, age_ns: int, kept: bool
+) -> None:
+    """A spot position outlives the weeks in which fills are looked for."""
+    old = msgspec.structs.replace(fill(7, Side.BUY, 500), event_ns=NOW - age_ns)
+    write(journal, old, at_ns=NOW - age_ns)
+    past = inherit(
+        journal,
+        "main",
+        {BTC: SPOT_BY_TIME},
+        {BTC: NO_TRADE},
+        NOW,
+        mark_of=by_time,
+        marks_from_ns=NOW - 91 * DAY_NS,
+    )
+    assert past.fills == ([old] if kept else [])
+    assert past.fill_marks == {BTC: NOW - age_ns - 1 if kept else NO_TRADE}

@@ -188,7 +188,7 @@ async def test_a_market_that_was_not_traded_for_weeks_is_searched_back(
     await trader.until(lambda: sum(f.lots for f in trader.of(Filled, client_id=mine)) == 20)
     newest = max(fill.trade_id for fill in trader.of(Filled, client_id=mine))
     monkeypatch.setattr(rest_module, "_SPAN_MS", 100)  # a week of 0.1 s
-    monkeypatch.setattr(rest_module, "_KEPT_MS", 60_000)
+    monkeypatch.setattr(rest_module, "KEPT_MS", 60_000)
     traded_ms = rest.venue_ms()
     await trader.until(lambda: rest.venue_ms() > traded_ms + 300)
     assert await rest.last_trade_id(BTC) == newest

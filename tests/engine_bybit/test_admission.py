@@ -153,7 +153,7 @@ async def test_t44_a_banned_address_waits_and_floods_nothing() -> None:
 
 async def test_t44_a_ban_while_trading_stops_rest_and_leaves_the_sockets() -> None:
     """Orders and cancels go on over the trade socket; by REST nothing is even tried."""
-    limits = BybitLimits(requests_per_5s=30)
+    limits = BybitLimits(requests_per_5s=60)
     options = ServeOptions(venue="bybit", limits=limits, seed=11)
     async with CountedExchange(options) as server, trader_of(server) as trader:
         while True:

@@ -138,7 +138,7 @@ async def test_t41_a_trade_socket_that_swallows_orders_is_left(server: CountedEx
 
 
 async def test_t44_no_handshake_is_tried_while_the_address_is_kept_away() -> None:
-    limits = BybitLimits(requests_per_5s=30)
+    limits = BybitLimits(requests_per_5s=60)
     options = ServeOptions(venue="bybit", limits=limits, seed=11)
     async with CountedExchange(options) as server, trader_of(server) as trader:
         while True:

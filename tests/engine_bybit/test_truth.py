@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from obiterm.core.events import (
@@ -16,9 +17,10 @@ from obiterm.core.events import (
     OrderOutcomeLost,
     OrderReported,
 )
-from obiterm.core.values import NS_PER_S, ClientOrderId, OrderKind, OrderState, Side
+from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, OrderKind, OrderState, Side
 from obiterm.exchange.api import Kind, NewOrder
 from obiterm.exchange.serve import ServeOptions
+from obiterm.exchange.venue import SimVenue
 from tests.engine_bybit.conftest import (
     AT_EXCHANGE,
     PERP,
@@ -173,3 +175,20 @@ async def test_reports_of_a_fill_race_come_in_any_order_and_fill_once(either: Tr
     assert sum(f.lots for f in either.of(Filled, client_id=mine)) == 10
     finals = either.of(OrderReported, client_id=mine, state=OrderState.FILLED)
     assert len(finals) == 1
+
+
+async def test_the_newest_fill_is_found_weeks_later(server: CountedExchange) -> None:
+    """A spot position that is older than a week is still this account's (§6.1)."""
+    async with trader_of(server, symbols=[SPOT]) as trader:
+        client_id = await trader.trade(symbol=SPOT)
+        filled = await trader.event(Filled, client_id=client_id)
+    assert isinstance(server.venue, SimVenue)
+    fills = server.venue._fills["main"]
+    fills[:] = [
+        msgspec.structs.replace(one, time_ns=one.time_ns - 20 * 86_400 * NS_PER_S) for one in fills
+    ]
+    async with trader_of(server, symbols=[SPOT], run=False) as again:
+        assert again.prepared is not None
+        mark = again.prepared.fill_marks[SPOT]
+        assert mark // NS_PER_MS == filled.event_ns // NS_PER_MS - 20 * 86_400_000
+        assert again.prepared.marks_from_ns < mark

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from obiterm.core.errors import AccountStopped, RetryLater
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import Symbol
-from obiterm.engine.binance_futures.rest import FuturesRest
+from obiterm.core.values import NS_PER_MS, Symbol
+from obiterm.engine.binance_futures.rest import KEPT_MS, FuturesRest
 from obiterm.engine.binance_futures.source import FuturesSource
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import NO_TRADE, Prepared
@@ -90,6 +90,7 @@ async def _prepare(
         clock_offset_ns=source.offset_ns,
         fill_marks=marks,
         positions=positions,
+        marks_from_ns=(rest.venue_ms() - KEPT_MS) * NS_PER_MS,
     )
     return prepared, terms
 

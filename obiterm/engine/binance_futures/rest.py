@@ -50,7 +50,7 @@ _TRADES_A_PAGE = 1000
 _PAST_STOPS = 1000
 _DAY_MS = 86_400_000
 _SPAN_MS = 7 * _DAY_MS
-_KEPT_MS = 89 * _DAY_MS
+KEPT_MS = 89 * _DAY_MS
 """Trades of three months are kept and listed a week at a time (binance.md §9.1)."""
 _HURRY_NS = 30 * NS_PER_S
 _FORGOTTEN_NS = 24 * 3600 * NS_PER_S
@@ -154,7 +154,7 @@ class FuturesRest:
         A market that was not traded for a week is searched week by week.
         """
         end_ms = self.venue_ms()
-        oldest_ms = end_ms - _KEPT_MS
+        oldest_ms = end_ms - KEPT_MS
         while end_ms > oldest_ms:
             start_ms = max(oldest_ms, end_ms - _SPAN_MS)
             request = self.orders.my_trades(symbol, self.venue_ms(), span_ms=(start_ms, end_ms))

@@ -8,7 +8,8 @@ from decimal import Decimal
 from obiterm.core.errors import AccountStopped, RetryLater
 from obiterm.core.events import PositionReported
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import MarketKind, Symbol
+from obiterm.core.values import NS_PER_MS, MarketKind, Symbol
+from obiterm.engine.bybit.reading import SEARCHED_MS
 from obiterm.engine.bybit.rest import BybitRest
 from obiterm.engine.bybit.source import BybitSource
 from obiterm.engine.feed import SharedFeed
@@ -73,6 +74,7 @@ class Admission:
             clock_offset_ns=self._source.offset_ns,
             fill_marks={symbol: await rest.last_fill_ns(symbol) for symbol in listed},
             positions=[position for position in positions if position.lots],
+            marks_from_ns=(rest.wire.venue_ms() - SEARCHED_MS) * NS_PER_MS,
         )
 
     async def _check_key(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from functools import partial
 
@@ -43,6 +43,8 @@ _WEEK_MS = 7 * 86_400_000
 """Longest window of one question for executions (§6.1)."""
 _KEPT_MS = 104 * _WEEK_MS
 """The venue keeps about two years."""
+SEARCHED_MS = 13 * _WEEK_MS
+"""How far back the newest own fill is looked for at the start: a question for each week."""
 
 Balances = dict[str, tuple[Decimal, Decimal]]
 
@@ -174,13 +176,20 @@ class AccountReader:
         return fills, payments
 
     async def last_fill_ns(self, symbol: Symbol) -> int:
-        """Return the venue's time of the newest own fill of a week, ``NO_TRADE`` without one."""
-        asked = Asked(Ask.EXECUTIONS, symbol, category=category_of(symbol))
-        reply = await self.wire.ask(
-            lambda ms: self.account.executions(category_of(symbol), ms, symbol=symbol)
-        )
-        events = self._read(asked, reply).events
-        return max((e.event_ns for e in events if isinstance(e, Filled)), default=NO_TRADE)
+        """Return the venue's time of the newest own fill, ``NO_TRADE`` without one.
+
+        A market that was not traded for a week is searched week by week, for ``SEARCHED_MS``.
+        """
+        end_ms = self.wire.venue_ms()
+        oldest_ms = end_ms - SEARCHED_MS
+        while end_ms > oldest_ms:
+            start_ms = end_ms - _WEEK_MS
+            async for page in self._execution_pages(symbol, start_ms, end_ms):
+                fills = [event.event_ns for event in page.events if isinstance(event, Filled)]
+                if fills:  # the newest come first
+                    return max(fills)
+            end_ms = start_ms
+        return NO_TRADE
 
     async def fills_of(self, symbol: Symbol, client_id: ClientOrderId) -> list[Filled]:
         """Fetch the fills of one order."""
@@ -197,6 +206,13 @@ class AccountReader:
         return sorted(fills, key=lambda fill: fill.event_ns)
 
     async def _executions(self, symbol: Symbol, start_ms: int, end_ms: int) -> list[AccountEvent]:
+        pages = self._execution_pages(symbol, start_ms, end_ms)
+        return [event async for page in pages for event in page.events]
+
+    def _execution_pages(
+        self, symbol: Symbol, start_ms: int, end_ms: int
+    ) -> AsyncIterator[Outcome]:
+        """Read executions of at most a week, funding among them, newest first."""
         category = category_of(symbol)
         asked = Asked(Ask.EXECUTIONS, symbol, category=category)
 
@@ -205,19 +221,22 @@ class AccountReader:
                 category, now_ms, symbol=symbol, start_ms=start_ms, end_ms=end_ms, cursor=cursor
             )
 
-        pages = await self._pages(asked, build)
-        return [event for page in pages for event in page.events]
+        return self._each_page(asked, build)
 
     async def _pages(self, asked: Asked, build: Callable[..., HttpRequest]) -> list[Outcome]:
-        """Read all pages of a list; a cursor that does not move is the end (§3)."""
-        pages: list[Outcome] = []
+        return [page async for page in self._each_page(asked, build)]
+
+    async def _each_page(
+        self, asked: Asked, build: Callable[..., HttpRequest]
+    ) -> AsyncIterator[Outcome]:
+        """Read a list page by page; a cursor that does not move is the end (§3)."""
         cursor = ""
         while True:
             reply = await self.wire.ask(partial(build, cursor=cursor))
             page = self._read(asked, reply)
-            pages.append(page)
+            yield page
             if page.cursor in ("", cursor):
-                return pages
+                return
             cursor = page.cursor
 
     def _read(self, asked: Asked, reply: HttpReply) -> Outcome:

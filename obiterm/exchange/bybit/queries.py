@@ -80,7 +80,7 @@ def history(office: BackOffice, call: Call) -> Json:
     category = read_category(params)
     if "orderId" in params or "orderLinkId" in params:
         return _single(office, call, category, closed_only=True)
-    wanted, since = _chooser(office, category, params), _window(params)
+    wanted, since = _chooser(office, category, params), _window(office, params)
     status = params.get("orderStatus")
     rows = [
         order
@@ -139,15 +139,15 @@ def _chooser(
     return wanted
 
 
-def _window(params: Params) -> Callable[[int], bool]:
-    """Return what tells whether a time lies in the window that was asked for."""
+def _window(office: BackOffice, params: Params) -> Callable[[int], bool]:
+    """Return what tells whether a time is in the window asked for; it is of at most a week."""
     start, end = params.time_ms("startTime"), params.time_ms("endTime")
     if start is not None and end is not None and not 0 <= end - start <= WEEK_MS:
         raise errors.bad("The time range between startTime and endTime cannot exceed 7 days")
     if start is not None and end is None:
         end = start + WEEK_MS
-    if end is not None and start is None:
-        start = end - WEEK_MS
+    if start is None:
+        start = (numbers.ms(office.clock_ns()) if end is None else end) - WEEK_MS
     return lambda time_ms: (start is None or time_ms >= start) and (end is None or time_ms <= end)
 
 
@@ -172,7 +172,7 @@ def executions(office: BackOffice, call: Call) -> Json:
     if elsewhere is not None:
         return elsewhere
     category = read_category(params)
-    since, kind = _window(params), params.get("execType")
+    since, kind = _window(office, params), params.get("execType")
     name, base = params.get("symbol"), params.get("baseCoin")
     if name is not None:
         office.market(category, name)
