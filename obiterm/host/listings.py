@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_S
+from obiterm.host.places import MarketKey
 from obiterm.host.spectators import OpenFeed
 from obiterm.link.messages import ListedMarket, Listings
 
@@ -34,6 +35,7 @@ class ListingStore:
 
     Args:
         places: the venues, as the link names them.
+        traders: the accounts of the profile that trade each market.
         open_feed: opens market data of a venue; not the one that trading hangs on.
         clock: of the host.
         changed: called when a venue has told, or has not.
@@ -42,11 +44,13 @@ class ListingStore:
     def __init__(
         self,
         places: Iterable[str],
+        traders: Mapping[MarketKey, list[str]],
         open_feed: OpenFeed,
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
         self._listings = {place: _Listing() for place in dict.fromkeys(places)}
+        self._traders = traders
         self._open_feed = open_feed
         self._clock = clock
         self._changed = changed
@@ -89,7 +93,7 @@ class ListingStore:
                     told = await feed.source.all_instruments()
                 finally:
                     await feed.source.close()
-            listing.markets = [_listed(one, place) for one in told]
+            listing.markets = [self._listed(one, place) for one in told]
             listing.trouble, kept_ns = "", KEPT_NS
         except (ObitermError, OSError, TimeoutError) as error:
             listing.trouble = f"{error or 'no answer'}"
@@ -100,8 +104,9 @@ class ListingStore:
             listing.task = None
         self._changed()
 
-
-def _listed(instrument: Instrument, place: str) -> ListedMarket:
-    return ListedMarket(
-        place, str(instrument.symbol), instrument.kind, instrument.base, instrument.quote
-    )
+    def _listed(self, instrument: Instrument, place: str) -> ListedMarket:
+        symbol = str(instrument.symbol)
+        accounts = self._traders.get((place, symbol), [])
+        return ListedMarket(
+            place, symbol, instrument.kind, instrument.base, instrument.quote, accounts
+        )

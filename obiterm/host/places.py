@@ -56,6 +56,14 @@ class Places:
         keys = [(self.venues[slot.name], str(one)) for slot in self.slots for one in slot.symbols]
         return list(dict.fromkeys(keys))
 
+    def traders(self) -> dict[MarketKey, list[str]]:
+        """Return the accounts that trade each market of the profile, prepared or not."""
+        found: dict[MarketKey, list[str]] = {}
+        for slot in self.slots:
+            for symbol in slot.symbols:
+                found.setdefault((self.venues[slot.name], str(symbol)), []).append(slot.name)
+        return found
+
     def is_elsewhere(self, key: MarketKey) -> bool:
         """Tell whether a market is none of the profile's, at a venue where an account trades."""
         venue, symbol = key

@@ -27,7 +27,7 @@ from obiterm.engine.account import AccountEngine
 from obiterm.host import frames
 from obiterm.host.cover import Cover
 from obiterm.host.listings import ListingStore
-from obiterm.host.places import venue_names
+from obiterm.host.places import Places
 from obiterm.host.publisher import Publisher
 from obiterm.host.slots import AccountSlot, engines_of
 from obiterm.host.spectators import OpenFeed
@@ -86,8 +86,9 @@ class HostService:
         self._started_ns = clock.monotonic_ns()
         self._viewers: list[Viewer] = []
         self._tasks: set[asyncio.Task[list[str]]] = set()
+        places = Places(slots)
         self._listings = ListingStore(
-            venue_names(slots).values(), open_feed, clock, self._listings_changed
+            places.venues.values(), places.traders(), open_feed, clock, self._listings_changed
         )
         self._asked_listings: set[Viewer] = set()
         self.cover: Cover | None = None

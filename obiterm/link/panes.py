@@ -39,6 +39,8 @@ class ListedMarket(msgspec.Struct, frozen=True, array_like=True):
     kind: MarketKind
     base: str
     quote: str
+    accounts: list[str]
+    """Accounts of the profile that trade it, prepared or not."""
 
 
 class MarketPane(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from obiterm.core.commands import (
 )
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Side, Symbol
 from obiterm.link.messages import InstrumentInfo, OrderRow, PositionRow, StrategyCard
+from obiterm.ui.marketlist import how_to_trade
 from obiterm.ui.paint.context import market_of
 from obiterm.ui.paint.numbers import scale_of
 from obiterm.ui.state import Cockpit
@@ -361,14 +362,16 @@ class Desk:
 
     def _traded(self) -> InstrumentInfo | None:
         """Return the shown market if an account in sight trades it; else say what to do."""
-        instrument = self._cockpit.instrument
-        if instrument is None:
-            self._counter.say("no market yet", good=False)
+        instrument, text = self._cockpit.instrument, ""
+        if self._cockpit.watch_only:
+            text = how_to_trade(self._cockpit)
+        elif instrument is None:
+            text = "no market yet"
         elif not self._cockpit.traders:
             text = f"{self._cockpit.account} does not trade {instrument.symbol}: → or s chooses"
+        if text:
             self._counter.say(text, good=False)
-            return None
-        return instrument
+        return None if text else instrument
 
     def _ready(self) -> InstrumentInfo | None:
         instrument = self._traded()

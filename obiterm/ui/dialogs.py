@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rich.cells import cell_len
-
 from obiterm.core.commands import ALL_ACCOUNTS, Rearm
-from obiterm.core.values import Side, TradingState
-from obiterm.link.messages import AccountPane, Frame, InstrumentInfo, TakeLease
+from obiterm.core.values import TradingState
+from obiterm.link.messages import AccountPane, AskListings, TakeLease
 from obiterm.ui.actions import reference_rows
 from obiterm.ui.keymap import Keymap
-from obiterm.ui.paint.context import MarketKey, market_of
+from obiterm.ui.marketlist import listing_news, market_choices
+from obiterm.ui.paint.context import MarketKey
 from obiterm.ui.paint.numbers import scale_of
 from obiterm.ui.panes import OrderLog
 from obiterm.ui.screens.accounts import AccountsScreen, account_line
@@ -33,6 +32,7 @@ class Dialogs:
         self._app = app
         self._cockpit = cockpit
         self._keymap = keymap
+        self._picker: PickModal[MarketKey] | None = None
 
     def help(self) -> None:
         """Show every key."""
@@ -64,15 +64,19 @@ class Dialogs:
     def pick_market(self) -> None:
         """Choose a market of any venue."""
         cockpit = self._cockpit
-        if not cockpit.instruments:
-            self._app.say("no market yet", good=False)
-            return
-        markets = list(cockpit.instruments)
-        lines = market_lines(list(cockpit.instruments.values()), cockpit.frame)
-        choices = list(zip(lines, markets, strict=True))
+        self._app.attachment.send(AskListings())
+        choices = market_choices(cockpit)
+        markets = [market for _, market in choices]
         current = markets.index(cockpit.market) if cockpit.market in markets else 0
-        modal = PickModal[MarketKey]("MARKET", choices, current)
+        modal = PickModal[MarketKey]("MARKET", choices, current, news=listing_news(cockpit))
+        self._picker = modal
         self._app.push_screen(modal, _given(self._app.switch.show))
+
+    def markets_came(self) -> None:
+        """Put markets that have become known into the picker, if it is still open."""
+        picker = self._picker
+        if picker in self._app.screen_stack and picker.is_mounted:
+            picker.update(market_choices(self._cockpit), listing_news(self._cockpit))
 
     def list_accounts(self) -> None:
         """Show every account in full."""
@@ -196,33 +200,6 @@ class Dialogs:
                 lambda typed: self._app.submit(Rearm(account, typed.strip()), f"arm {modal.word}")
             ),
         )
-
-
-def market_lines(infos: Sequence[InstrumentInfo], frame: Frame | None) -> list[str]:
-    """Return markets in one line each, with what is open there and who trades them."""
-    rows = [
-        (info.symbol, info.kind.value, info.venue, _open_in(info, frame), ", ".join(info.accounts))
-        for info in infos
-    ]
-    widths = [
-        max((cell_len(text) for text in column), default=0) for column in zip(*rows, strict=True)
-    ]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
-def _open_in(info: InstrumentInfo, frame: Frame | None) -> str:
-    if frame is None:
-        return ""
-    marks = []
-    for row in frame.positions:
-        if market_of(row) == market_of(info):
-            sign = "▲" if row.side is Side.BUY else "▼"
-            marks.append(f"{sign}{scale_of(info).quantity_fit(row.lots, 9)}")
-    orders = sum(market_of(row) == market_of(info) for row in frame.orders)
-    return " ".join([*marks, f"◆{orders}"] if orders else marks)
 
 
 def _given(then: Callable[[Any], None]) -> Callable[[Any], None]:

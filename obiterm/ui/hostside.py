@@ -6,7 +6,16 @@ import itertools
 from typing import TYPE_CHECKING
 
 from obiterm.core.commands import AnyCommand
-from obiterm.link.messages import Done, Frame, LeaseChanged, Markets, Request, Watch, Welcome
+from obiterm.link.messages import (
+    Done,
+    Frame,
+    LeaseChanged,
+    Listings,
+    Markets,
+    Request,
+    Watch,
+    Welcome,
+)
 from obiterm.ui.mailbox import Delivery
 from obiterm.ui.paint.context import MarketKey, market_of
 from obiterm.ui.paint.heat import NO_MARKET
@@ -70,6 +79,10 @@ class HostSide:
                 self._control(message.has_lease)
             elif isinstance(message, Markets):
                 self._cockpit.take_instruments(message.instruments)
+                self._app.dialogs.markets_came()
+            elif isinstance(message, Listings):
+                self._cockpit.listings = message
+                self._app.dialogs.markets_came()
         fresh = [line for line in delivery.lines if line.seq > self._last_line]
         if fresh:
             self._last_line = fresh[-1].seq

@@ -29,6 +29,8 @@ KINDS = frozenset(PERIOD_NS) - {"covered"}
 def entry_line(cockpit: Cockpit) -> str:
     """Return the size of an order by hand and the account that it would go to."""
     instrument = cockpit.instrument
+    if cockpit.watch_only:
+        return "no account trades it"
     if instrument is None or cockpit.read_only:
         return ""
     size = f"{scale_of(instrument).quantity(cockpit.lots)} {instrument.base}"

@@ -127,7 +127,8 @@ def market_actions() -> tuple[Action, ...]:
             "pick_market",
             "Choose a market of any venue; type to narrow the list",
             "market: Choose the market",
-            "◆ marks markets with orders, ▲ ▼ those with a position.",
+            "Those that an account trades come first; ◆ marks orders, ▲ ▼ a position. Others are "
+            "shown watch only.",
             label="symbol",
         ),
         Action(

@@ -14,6 +14,7 @@ from obiterm.link.messages import (
     AccountPane,
     Frame,
     InstrumentInfo,
+    Listings,
     OrderRow,
     PositionRow,
     Welcome,
@@ -57,6 +58,8 @@ class Cockpit:
 
     welcome: Welcome | None = None
     instruments: dict[MarketKey, InstrumentInfo] = field(default_factory=dict)
+    listings: Listings | None = None
+    """Every market of the venues, once a picker has asked."""
     frame: Frame | None = None
     connected: bool = False
     has_lease: bool = False
@@ -104,12 +107,19 @@ class Cockpit:
         return self.instruments.get(market_of(thing))
 
     def markets_of(self, account: str) -> list[MarketKey]:
-        """Return the markets that an account trades; every one for an empty name."""
+        """Return the markets that an account trades; that any does for an empty name."""
         return [
             market
             for market, info in self.instruments.items()
-            if not account or account in info.accounts
+            if (account in info.accounts if account else info.accounts)
         ]
+
+    @property
+    def watch_only(self) -> bool:
+        """True when no account trades the market that is shown."""
+        if self.instrument is not None:
+            return not self.instrument.accounts
+        return self.frame is not None and self.in_step and self.frame.market.watch_only
 
     @property
     def in_step(self) -> bool:

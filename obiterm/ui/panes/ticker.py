@@ -37,6 +37,7 @@ class Ticker(RowPane):
         line = Line(width, base)
         parts = [
             _price(frame.market, scale, palette, info.kind.value if info else ""),
+            *_watch_only(frame.market, context.palette),
             *_trouble(frame, stale, context),
             *_perpetual(frame, scale, palette, context.now_ns),
             _obi(frame.market, palette),
@@ -69,6 +70,16 @@ def _price(market: MarketPane, scale: Scale, palette: Palette, kind: str) -> Par
         forms.insert(0, (symbol, (f" {kind}", dim), *forms[0][1:]))
         forms.insert(0, (symbol, (f" {kind} {venue_code(market.venue)}", dim), *forms[0][2:]))
     return Part(60, (*forms, (symbol, now)))
+
+
+def _watch_only(market: MarketPane, palette: Palette) -> list[Part]:
+    """Return the mark of a market that no account trades, and why it shows nothing."""
+    if not market.watch_only:
+        return []
+    mark = chip("WATCH ONLY", palette.violet, palette)
+    words = market.trouble or "no account trades it"
+    look = style(palette.warn if market.trouble else palette.dim, palette.bg)
+    return [Part(110, ((mark, (f" {words}", look)), (mark,)))]
 
 
 def _trouble(frame: Frame, stale: bool, context: PaintContext) -> list[Part]:

@@ -17,6 +17,9 @@ from obiterm.ui.screens.base import Box, Modal
 
 Pick = TypeVar("Pick")
 
+MOST_SHOWN = 300
+"""Choices in sight at once; typing finds the others."""
+
 
 class PickModal(Modal[Pick], Generic[Pick]):
     """A list; words that are typed narrow it; Enter or a click answers with a choice.
@@ -26,6 +29,7 @@ class PickModal(Modal[Pick], Generic[Pick]):
         choices: what stands in the list and what it answers with.
         current: place of the choice that is under the cursor first.
         lines: what the choice is for.
+        news: what is missing in the list, if anything.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -41,12 +45,14 @@ class PickModal(Modal[Pick], Generic[Pick]):
         choices: list[tuple[str, Pick]],
         current: int = 0,
         lines: tuple[str, ...] = (),
+        news: str = "",
     ) -> None:
         super().__init__()
         self._title = title
         self._choices = choices
         self._current = current
         self._lines = lines
+        self._news = news
         self._matches: list[tuple[str, Pick]] = []
 
     def compose_box(self) -> ComposeResult:
@@ -55,20 +61,37 @@ class PickModal(Modal[Pick], Generic[Pick]):
             yield Static(line, markup=False)
         yield Input(placeholder="type to narrow the list", id="words")
         yield OptionList(id="choices")
+        yield Static(self._news, markup=False, classes="news", id="news")
         yield Static("", markup=False, classes="dim", id="count")
 
     def on_mount(self) -> None:
         """Title, and the present choice under the cursor."""
         self.query_one(Box).border_title = f" {self._title} "
         self._narrow("")
-        self.query_one(OptionList).highlighted = self._current if self._choices else None
+        place = min(self._current, len(self._matches[:MOST_SHOWN]) - 1)
+        self.query_one(OptionList).highlighted = place if self._choices else None
+        self.query_one("#news", Static).display = bool(self._news)
         self.query_one(Input).focus()
+
+    def update(self, choices: list[tuple[str, Pick]], news: str = "") -> None:
+        """Take other choices; what is typed and what is under the cursor stay."""
+        self._choices = choices
+        place = self.query_one(OptionList).highlighted
+        under = self._matches[place][1] if place is not None else None
+        self._narrow(self.query_one(Input).value)
+        shown = [pick for _, pick in self._matches[:MOST_SHOWN]]
+        if under is not None and under in shown:
+            self.query_one(OptionList).highlighted = shown.index(under)
+        told = self.query_one("#news", Static)
+        told.update(news)
+        told.display = bool(news)
 
     def on_resize(self, event: Resize) -> None:
         """Leave the list the room that is there."""
         super().on_resize(event)
-        taken = 9 + len(self._lines)
-        self.query_one(OptionList).styles.max_height = max(3, event.size.height - taken)
+        taken = 10 + len(self._lines)
+        box = event.size.height * 9 // 10  # obiterm.tcss lets a box have so much
+        self.query_one(OptionList).styles.max_height = max(3, box - taken)
 
     def _narrow(self, text: str) -> None:
         words = text.lower().split()
@@ -77,9 +100,13 @@ class PickModal(Modal[Pick], Generic[Pick]):
         ]
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(Content(clean(label))) for label, _ in self._matches])
+        options.add_options(
+            [Option(Content(clean(label))) for label, _ in self._matches[:MOST_SHOWN]]
+        )
         options.highlighted = 0 if self._matches else None
         shown = f"{len(self._matches)} of {len(self._choices)}"
+        if len(self._matches) > MOST_SHOWN:
+            shown += f", the first {MOST_SHOWN} here"
         self.query_one("#count", Static).update(f"{shown} · ↑ ↓ Enter · Esc leaves")
 
     def action_move(self, rows: int) -> None:
@@ -88,7 +115,7 @@ class PickModal(Modal[Pick], Generic[Pick]):
         if not self._matches:
             return
         place = (options.highlighted or 0) + rows
-        options.highlighted = min(max(place, 0), len(self._matches) - 1)
+        options.highlighted = min(max(place, 0), len(self._matches[:MOST_SHOWN]) - 1)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

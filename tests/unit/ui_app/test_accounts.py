@@ -16,8 +16,15 @@ from obiterm.core.commands import (
     PlaceOrder,
     Rearm,
 )
-from obiterm.core.values import Side, Symbol, TradingState
-from obiterm.link.messages import AccountPane, Markets, Watch
+from obiterm.core.values import MarketKind, Side, Symbol, TradingState
+from obiterm.link.messages import (
+    AccountPane,
+    AskListings,
+    ListedMarket,
+    Listings,
+    Markets,
+    Watch,
+)
 from obiterm.ui.panes import Header, Troubles
 from obiterm.ui.screens.accounts import AccountsScreen
 from obiterm.ui.screens.kill import KillModal
@@ -28,6 +35,7 @@ from tests.ui_support.picture import screen_runs
 from tests.unit.ui_app.conftest import Attach, Attached, app_of, shown
 
 HERE = Symbol("BTCUSDT")
+ETH = ListedMarket("binance", "ETHUSDT", MarketKind.SPOT, "ETH", "USDT", [])
 
 
 def text(pilot: Attached) -> str:
@@ -295,9 +303,66 @@ async def test_markets_that_come_later_are_known(host: FakeHost, attach: Attach)
     host.infos = []
     async with attach() as pilot:
         await pilot.press("s")
-        assert "no market yet" in notice(pilot)
+        await shown(pilot, lambda: "0 of 0" in text(pilot))
         host.broadcast(Markets(INFOS))
-        await shown(pilot, lambda: len(app_of(pilot).cockpit.instruments) == 3)
-        await pilot.press("s")
         await shown(pilot, lambda: "3 of 3" in text(pilot))
         assert ACCOUNTS[1] in text(pilot)
+
+
+async def test_the_picker_lists_every_market_those_that_accounts_trade_first(
+    host: FakeHost, attach: Attach
+) -> None:
+    listed = [
+        ETH,
+        ListedMarket("binance", "BTCUSDT", MarketKind.SPOT, "BTC", "USDT", ["binance-alt"]),
+        *(
+            ListedMarket("bybit", f"M{number}USDT", MarketKind.PERP, f"M{number}", "USDT", [])
+            for number in range(2000)
+        ),
+    ]
+    async with attach() as pilot:
+        await pilot.press("s")
+        await shown(pilot, lambda: "3 of 3" in text(pilot))
+        assert len(host.messages(AskListings)) == 1
+        assert "asking the venues" in text(pilot)
+        await pilot.press("down", *"usdt")
+        host.broadcast(Listings(listed[:2], ["bybit"], []))
+        await shown(pilot, lambda: "3 of 4" in text(pilot))
+        assert "asking bybit" in text(pilot)
+        host.broadcast(Listings(listed, [], ["backpack: no answer"]))
+        await shown(pilot, lambda: "2003 of 2004, the first 300 here" in text(pilot))
+        assert "backpack: no answer" in text(pilot)
+        lines = text(pilot).splitlines()
+        first = next(n for n, line in enumerate(lines) if "bybit-main" in line and "▲" in line)
+        assert "binance-alt" in lines[first + 1]
+        assert "ETHUSDT" in lines[first + 2]
+        assert "watch only" in lines[first + 2]
+        await pilot.press(*" m1999", "enter")
+        await host.until(lambda: host.messages(Watch) == [Watch("bybit", "M1999USDT")])
+
+
+async def test_a_market_that_no_account_trades_takes_no_order_and_says_what_to_do(
+    host: FakeHost, attach: Attach
+) -> None:
+    eth = msgspec.structs.replace(SPOT, symbol="ETHUSDT", base="ETH", accounts=[])
+    pane = msgspec.structs.replace(
+        host.frame().market, venue="binance", symbol="ETHUSDT", watch_only=True
+    )
+    async with attach() as pilot:
+        host.broadcast(Listings([ETH], [], []))
+        await pilot.press("s", *"eth", "enter")
+        host.changes["market"] = pane
+        host.broadcast(Markets([*INFOS, eth]))
+        await shown(pilot, lambda: "WATCH ONLY  no account trades it" in text(pilot))
+        for key in ("b", "S", "C"):
+            app_of(pilot).board.say("", time.monotonic_ns(), good=True)
+            await pilot.press(key)
+            assert (
+                'watch only: to trade it set symbols = ["BTCUSDT", "ETHUSDT"] '
+                "of account binance-alt in the profile"
+            ) in notice(pilot)
+        assert host.all_commands() == []
+        host.changes["market"] = msgspec.structs.replace(pane, synced=False, trouble="no answer")
+        await shown(pilot, lambda: "WATCH ONLY  no answer" in text(pilot))
+        await pilot.press("}")
+        assert app_of(pilot).cockpit.market in [(one.venue, one.symbol) for one in INFOS]
