@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import ObitermError, OutcomeUnknown, Refused
+from obiterm.core.errors import AccountStopped, ObitermError, Refused, RetryLater
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_S, ClientOrderId, OrderRole, RunId, Side, Symbol
 from obiterm.engine.gateway import Gateway
@@ -48,7 +48,16 @@ class Holdings(Protocol):
 class _Closing:
     """What was sent to close one position."""
 
-    __slots__ = ("client_id", "given_up", "held_before", "number", "refusals", "sent_ns", "symbol")
+    __slots__ = (
+        "client_id",
+        "filled_lots",
+        "given_up",
+        "held_lots",
+        "number",
+        "refusals",
+        "sent_ns",
+        "symbol",
+    )
 
     def __init__(self, symbol: Symbol, number: int) -> None:
         self.symbol = symbol
@@ -56,10 +65,17 @@ class _Closing:
         self.client_id: ClientOrderId | None = None
         """A close whose outcome is not known."""
         self.sent_ns = 0
-        self.held_before: int | None = None
-        """Lots held before a close that has filled; until they change nothing more is sent."""
+        self.held_lots = 0
+        """Signed lots that were held when it was sent."""
+        self.filled_lots = 0
+        """What it filled; until the position shows that, nothing more is sent."""
         self.refusals = 0
         self.given_up = ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether nothing of it is in doubt or still to be shown."""
+        return self.client_id is None and not self.filled_lots
 
 
 class Flattener:
@@ -81,17 +97,25 @@ class Flattener:
         self._clock = clock
         self._holdings = holdings
         self._number = 0
+        self._begun = 0
         self._blind_rounds = {"fills": 0, "positions": 0}
         self._closings: dict[tuple[Symbol, str], _Closing] = {}
+        self._found: set[tuple[Symbol, str]] = set()
 
     def begin(self) -> None:
         """Forget the tries of an earlier exit."""
         self._closings = {}
+        self._found = set()
         self._blind_rounds = {"fills": 0, "positions": 0}
 
     def given_up(self) -> list[str]:
         """Return the positions that the venue refused to close, with its words."""
         return [c.given_up for c in self._closings.values() if c.given_up]
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether each position that the last round found is given up."""
+        return all(self._closings[key].given_up for key in self._found)
 
     async def round(self) -> int:
         """Close what can be closed now; return how many positions were there.
@@ -99,7 +123,7 @@ class Flattener:
         What hinders spot does not hold up perpetuals, nor the other way: the first trouble
         is raised after both were tried.
         """
-        found = 0
+        self._found = set()
         trouble: Exception | None = None
         for is_wanted, work in (
             (self._has_perpetuals, self._perpetuals),
@@ -108,28 +132,32 @@ class Flattener:
             if not is_wanted:
                 continue
             try:
-                found += await work()
+                await work()
             except (ObitermError, OSError, TimeoutError) as error:
                 trouble = trouble or error
         if trouble is not None:
             raise trouble
-        return found
+        self._forget_vanished()
+        return len(self._found)
+
+    def _forget_vanished(self) -> None:
+        """Drop what was begun for positions that are gone, whoever closed them."""
+        for key, closing in list(self._closings.items()):
+            if key not in self._found and closing.is_idle:
+                del self._closings[key]
 
     # -- what is held -----------------------------------------------------------------------
 
-    async def _perpetuals(self) -> int:
+    async def _perpetuals(self) -> None:
         """Close what the venue says that it holds, on every market of the account."""
-        found = 0
         trouble: Exception | None = None
         for symbol, leg, lots in await self._held_at_venue():
-            found += 1
             try:
                 await self._close_if_due(symbol, leg, lots, lots)
             except (ObitermError, OSError, TimeoutError) as error:
                 trouble = trouble or error  # the next position is not held up by it
         if trouble is not None:
             raise trouble
-        return found
 
     async def _held_at_venue(self) -> list[tuple[Symbol, str, int]]:
         """Return market, leg and signed lots; when the venue will not tell, as we believe."""
@@ -145,11 +173,10 @@ class Flattener:
         self._blind_rounds["positions"] = 0
         return [(report.symbol, report.leg, report.lots) for report in reports if report.lots]
 
-    async def _spot(self) -> int:
+    async def _spot(self) -> None:
         """Sell what our own fills bought and is free at the venue."""
         await self._refresh()
         balances = await call(self._gateway.balances())
-        found = 0
         for symbol, instrument in self._instruments.items():
             if instrument.is_perpetual:
                 continue
@@ -158,9 +185,7 @@ class Flattener:
             lots = min(held, instrument.lots_down(free))
             if lots < instrument.min_lots:
                 continue
-            found += 1
             await self._close_if_due(symbol, "", lots, held)
-        return found
 
     async def _refresh(self) -> None:
         try:
@@ -175,21 +200,29 @@ class Flattener:
 
     async def _close_if_due(self, symbol: Symbol, leg: str, lots: int, held: int) -> None:
         """Send a close, unless one is in doubt, is not shown yet, or the venue keeps refusing."""
-        closing = self._closings.get((symbol, leg))
+        key = symbol, leg
+        self._found.add(key)
+        closing = self._closings.get(key)
         if closing is None:
-            closing = self._closings[symbol, leg] = _Closing(symbol, len(self._closings))
+            self._begun += 1
+            closing = self._closings[key] = _Closing(symbol, self._begun)
         if closing.given_up or not await self._is_settled(closing):
             return
-        if closing.held_before == held and not self._is_late(closing):
-            return
-        await self._close(closing, lots, held)
+        if self._is_shown(closing, held):
+            await self._close(closing, lots, held)
 
-    def _is_late(self, closing: _Closing) -> bool:
-        """Return whether a perpetual's position should show the last close by now."""
-        instrument = self._instruments.get(closing.symbol)
-        if instrument is not None and not instrument.is_perpetual:
-            return False  # selling the same coins twice is worse than waiting for the fill
-        return self._clock.wall_ns() - closing.sent_ns > _SHOWN_WITHIN_NS
+    def _is_shown(self, closing: _Closing, held: int) -> bool:
+        """Return whether what is held shows the last close, or should by now.
+
+        On spot our own fills must show at least a part of it: selling the same coins twice is
+        worse than waiting. A venue's position of a perpetual is only waited for.
+        """
+        expected = abs(closing.held_lots) - closing.filled_lots
+        if not closing.filled_lots or abs(held) <= expected:
+            return True
+        is_late = self._clock.wall_ns() - closing.sent_ns > _SHOWN_WITHIN_NS
+        is_perpetual = self._instruments[closing.symbol].is_perpetual
+        return is_late and (is_perpetual or held != closing.held_lots)
 
     async def _close(self, closing: _Closing, lots: int, held: int) -> None:
         """Send one reducing order; until its outcome is known no other follows (T7 T12)."""
@@ -203,6 +236,7 @@ class Flattener:
         if instrument is not None:
             size = min(size, instrument.market_max_lots, instrument.max_lots)
         closing.client_id, closing.sent_ns = client_id, self._clock.wall_ns()
+        closing.held_lots, closing.filled_lots = held, 0
         try:
             filled = await call(self._gateway.close_market(symbol, side, size, client_id))
         except Refused as refusal:
@@ -211,14 +245,12 @@ class Flattener:
             if closing.refusals >= _MOST_REFUSALS:
                 closing.given_up = f"{self._words(symbol, lots)}: {refusal}"
             return
-        except (OutcomeUnknown, TimeoutError):
-            raise
-        except ObitermError:
-            closing.client_id = None  # it did not reach the venue
+        except (RetryLater, AccountStopped):
+            closing.client_id = None  # it did not reach the venue; anything else is in doubt
             raise
         closing.client_id = None
         closing.refusals = 0
-        closing.held_before = held if filled else None
+        closing.filled_lots = filled
 
     def _words(self, symbol: Symbol, lots: int) -> str:
         instrument = self._instruments.get(symbol)
@@ -237,6 +269,8 @@ class Flattener:
                 return False  # the close may have come after the venue looked
         elif not found.state.is_final:
             return False
+        else:
+            closing.filled_lots = found.filled_lots
         closing.client_id = None
         return True
 

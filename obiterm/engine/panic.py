@@ -155,7 +155,7 @@ class PanicPath:
             )
         if self._books.on_the_way():
             return False  # sent before the kill, not seen yet: it is cancelled when it shows up
-        return not progress.flatten or progress.left_positions == len(self._flattener.given_up())
+        return not progress.flatten or self._flattener.is_done
 
     async def _flatten(self, progress: PanicProgress) -> None:
         progress.left_positions = await self._flattener.round()

@@ -10,9 +10,7 @@ import asyncio
 from collections import deque
 
 from obiterm.core.errors import (
-    DataError,
     ObitermError,
-    OutcomeUnknown,
     Refused,
     RetryLater,
     UsageError,
@@ -40,6 +38,7 @@ from obiterm.core.values import (
 )
 from obiterm.engine.backpack.account import BackpackAccount, named
 from obiterm.engine.gateway import Emit
+from obiterm.engine.shared.closing import after_acceptance
 from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.http import HttpPool, Written
 from obiterm.net.http_parser import HttpReply
@@ -296,10 +295,8 @@ class OrderEntry:
         request = self._place_request(order)
         reply = await self._exchange(request)
         check(reply.status, reply.headers, reply.body)
-        try:
+        with after_acceptance(intent.client_id):
             outcome = self._read(Asked(Ask.PLACE, intent.symbol, intent.client_id), reply)
-        except DataError as error:
-            raise OutcomeUnknown(str(error)) from error
         self._tell(outcome)
         for event in outcome.events:
             if isinstance(event, OrderReported):

@@ -17,6 +17,7 @@ from obiterm.engine.binance.source import BinanceSource
 from obiterm.engine.binance.wire import send_within
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import NO_TRADE, Prepared
+from obiterm.engine.shared.closing import after_acceptance
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.binance.limits import Budget
@@ -158,12 +159,16 @@ class BinanceRest:
         return self._read(asked, reply)
 
     async def place_or_raise(self, order: ApprovedOrder) -> list[Event]:
-        """Place an order and return its fills and state; raise the venue's refusal."""
+        """Place an order and return its fills and state; raise the venue's refusal.
+
+        An order that was taken and whose answer cannot be read is ``OutcomeUnknown``.
+        """
         intent = order.intent
         request = self.requests.new_order(order, self.instruments[intent.symbol], self.venue_ms())
         reply = await self._send(request, urgent=True)
         check(reply.status, reply.headers, reply.body)
-        return self._read(Asked(Ask.PLACE, intent.symbol, intent.client_id), reply)
+        with after_acceptance(intent.client_id):
+            return self._read(Asked(Ask.PLACE, intent.symbol, intent.client_id), reply)
 
     async def cancel(
         self, symbol: Symbol, client_id: ClientOrderId, venue_id: VenueOrderId | None

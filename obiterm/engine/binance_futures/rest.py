@@ -23,6 +23,7 @@ from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, Venu
 from obiterm.engine.binance.wire import send_within
 from obiterm.engine.binance_futures.source import FuturesSource
 from obiterm.engine.feed import SharedFeed
+from obiterm.engine.shared.closing import after_acceptance
 from obiterm.engine.shared.known_ids import KnownIds
 from obiterm.net.http import HttpPool, Written
 from obiterm.net.http_parser import HttpReply
@@ -225,15 +226,20 @@ class FuturesRest:
     async def place(self, order: ApprovedOrder) -> list[Event]:
         """Place an order; a refusal is an event. Raises ``OutcomeUnknown`` or ``RetryLater``."""
         asked, request = self._placing(order)
-        reply = await self._place(asked, request)
-        return await self._followed(asked.symbol, self._outcome(asked, reply))
+        outcome = self._outcome(asked, await self._place(asked, request))
+        try:
+            return await self._followed(asked.symbol, outcome)
+        except ObitermError:  # the stop was taken: its stream and the next questions tell the rest
+            return list(outcome.events)
 
     async def place_or_raise(self, order: ApprovedOrder) -> OrderReported:
         """Place an order and return its state; raise the venue's refusal."""
         asked, request = self._placing(order)
         reply = await self._place(asked, request)
         check(reply.status, reply.headers, reply.body)
-        reports = [e for e in self._outcome(asked, reply).events if isinstance(e, OrderReported)]
+        with after_acceptance(asked.client_id):
+            events = self._outcome(asked, reply).events
+        reports = [event for event in events if isinstance(event, OrderReported)]
         if not reports:
             raise OutcomeUnknown(f"the venue did not say how {asked.client_id} stands")
         return reports[-1]

@@ -15,6 +15,7 @@ from obiterm.core.events import AccountEvent, OrderReported, PositionReported
 from obiterm.core.orders import ApprovedOrder, BuildableOrder
 from obiterm.core.values import NS_PER_S, ClientOrderId, OrderRole, Side, Symbol, VenueOrderId
 from obiterm.engine.bybit.reading import AccountReader
+from obiterm.engine.shared.closing import after_acceptance
 from obiterm.net.http import Written
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.bybit import Ask, Asked, Category, HttpRequest, category_of, check
@@ -160,10 +161,11 @@ class BybitRest(AccountReader):
             if _held_against(intent.side, held):
                 raise
             return [*held]
-        report = await self._end_of(symbol, client_id)
         fills: list[AccountEvent] = []
-        if report.filled_lots:
-            fills += await self.fills_of(symbol, client_id)
+        with after_acceptance(client_id):
+            report = await self._end_of(symbol, client_id)
+            if report.filled_lots:
+                fills += await self.fills_of(symbol, client_id)
         return [*fills, report]
 
     async def _end_of(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported:

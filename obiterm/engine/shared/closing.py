@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from obiterm.core.errors import ObitermError, OutcomeUnknown
 from obiterm.core.orders import ApprovedOrder, OrderIntent
 from obiterm.core.values import ClientOrderId, OrderKind, OrderRole, Side, Symbol
 from obiterm.trading.desk import PANIC
@@ -24,3 +28,17 @@ def panic_close(
         reduce_only=True,
     )
     return approve_panic_close(intent, now_ns)
+
+
+@contextlib.contextmanager
+def after_acceptance(client_id: ClientOrderId) -> Iterator[None]:
+    """Hold what follows the venue's yes to an order: what fails in here leaves it in doubt.
+
+    A cut or refused question, or an answer that cannot be read, says nothing about an order
+    that is there. Raises ``OutcomeUnknown`` for every expected failure (T6 T7).
+    """
+    try:
+        yield
+    except (ObitermError, OSError, TimeoutError) as error:
+        why = str(error) or type(error).__name__
+        raise OutcomeUnknown(f"{client_id} was accepted; what became of it: {why}") from error
