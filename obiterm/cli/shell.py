@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import os
 import sys
+import threading
 import time
 
 import msgspec
@@ -18,6 +20,15 @@ from obiterm.link.messages import AccountStatus, AskStatus, Done, PanicAccount, 
 from obiterm.link.panic import PanicLine
 
 _ANSWER_LIMIT_S = 1.0
+_LOAD_AFTER_S = 0.15
+_NEEDED = (
+    "uvloop",
+    "obiterm.cli.direct",
+    "obiterm.cli.host",
+    "obiterm.host.direct",
+    *(f"obiterm.engine.{venue}.hub" for venue in ("binance", "binance_futures", "bybit")),
+    "obiterm.engine.backpack.hub",
+)
 _REPORT_LIMIT_S = 30.0
 _UNREACHED_LIMIT_S = 3.0
 """How long accounts are waited for that are not connected."""
@@ -50,7 +61,11 @@ def _panic(line: PanicLine, found: Found, options: argparse.Namespace) -> int:
     kind = EmergencyExit if word == "exit" else Kill
     request = Request(request_id=os.getpid(), command=kind(account=options.account))
     scope = _Scope(word, options.account, time.monotonic(), as_json=options.json)
+    ahead = threading.Timer(_LOAD_AFTER_S, _load)
+    ahead.daemon = True
+    ahead.start()
     answer = line.ask(request, _ANSWER_LIMIT_S) if line.connected else None
+    ahead.cancel()
     if not isinstance(answer, Done):
         return _directly(found, scope, options)
     if not answer.ok:
@@ -80,6 +95,12 @@ def _follow(line: PanicLine, scope: _Scope) -> list[PanicAccount] | None:
             break
         time.sleep(_LOOK_AGAIN_S)
     return found
+
+
+def _load() -> None:
+    """Load what acting without the host needs while its answer is still waited for."""
+    for module in _NEEDED:
+        importlib.import_module(module)
 
 
 def _directly(found: Found, scope: _Scope, options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Literal
 
 from obiterm.config.models import AccountProfile, Profile
@@ -113,7 +113,7 @@ class _Account:
         self._progress = PanicProgress(account.name, deed == "exit", who, clock.wall_ns())
         self._tries = 0
         self._gateway: Gateway | None = None
-        self._blind: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
         self._ended = ""
         self._trouble = ""
         self._latch_trouble = ""
@@ -208,9 +208,12 @@ class _Account:
     def _cancel_blindly(self, gateway: Gateway) -> None:
         """Send cancel-alls before anything is asked: the verified path comes after them."""
         for symbol in self._account.symbols:
-            task = asyncio.create_task(_blind_cancel(gateway, Symbol(symbol)))
-            self._blind.add(task)
-            task.add_done_callback(self._blind.discard)
+            self._spawn(_blind_cancel(gateway, Symbol(symbol)))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     # -- acting -------------------------------------------------------------------------------
 
@@ -218,6 +221,7 @@ class _Account:
         instruments = prepared.instruments
         books = JournalBooks(gateway, instruments, self._clock)
         books.read(self._journal, self._account.name, prepared)
+        self._spawn(books.ask())
         if self._deed == "cancel":
             await withdraw_entries(gateway, instruments, books, self._progress)
             return

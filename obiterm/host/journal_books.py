@@ -11,10 +11,11 @@ from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.clock import Clock
 from obiterm.core.effects import Send
-from obiterm.core.errors import DataError, UsageError
+from obiterm.core.errors import DataError, ObitermError, UsageError
 from obiterm.core.events import Event, Filled, OrderOutcomeLost
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import ClientOrderId, Symbol
+from obiterm.engine.flatten import call
 from obiterm.engine.gateway import NO_TRADE, Gateway, Prepared
 from obiterm.host.inheritance import inherit
 from obiterm.journal.chain import Row
@@ -66,7 +67,7 @@ class JournalBooks:
         self._positions = {symbol: Position(one) for symbol, one in instruments.items()}
         self._instruments = instruments
         self._marks = dict.fromkeys(instruments, NO_TRADE)
-        self._sent_ns: dict[ClientOrderId, int] = {}
+        self._sent: dict[ClientOrderId, tuple[Symbol, int]] = {}
         self.trouble = ""
 
     def read(self, journal: JournalFile, account: str, prepared: Prepared) -> None:
@@ -82,7 +83,7 @@ class JournalBooks:
                 positions=prepared.positions,
                 marks_from_ns=prepared.marks_from_ns,
             )
-            self._sent_ns = _unanswered(journal, account, self._clock.wall_ns())
+            self._sent = _unanswered(journal, account, self._clock.wall_ns())
         except (DataError, UsageError, msgspec.DecodeError) as error:
             self.trouble = f"the journal tells nothing: {error}"
             return
@@ -118,18 +119,35 @@ class JournalBooks:
     def on_the_way(self) -> int:
         """Return how many orders the host sent of which it had no word and that may yet arrive."""
         now_ns = self._clock.wall_ns()
-        return sum(now_ns - sent_ns < ARRIVES_WITHIN_NS for sent_ns in self._sent_ns.values())
+        return sum(now_ns - sent_ns < ARRIVES_WITHIN_NS for _, sent_ns in self._sent.values())
+
+    async def ask(self) -> None:
+        """Ask the venue about the orders on the way: one that it knows has arrived.
+
+        One that it does not know may still come, so that only time settles it.
+        """
+        for client_id, (symbol, _) in list(self._sent.items()):
+            try:
+                found = await call(self._gateway.find_order(symbol, client_id))
+            except (ObitermError, OSError, TimeoutError):
+                continue
+            if found is not None:
+                self._sent.pop(client_id, None)
 
 
-def _unanswered(journal: JournalFile, account: str, now_ns: int) -> dict[ClientOrderId, int]:
-    """Return when the newest orders left of which no event tells anything."""
-    sent: dict[ClientOrderId, int] = {}
+_Sent = dict[ClientOrderId, tuple[Symbol, int]]
+
+
+def _unanswered(journal: JournalFile, account: str, now_ns: int) -> _Sent:
+    """Return market and time of the newest orders of which no event tells anything."""
+    sent: _Sent = {}
     first = 0
     for row in journal.rows(account=account, kind="intent"):
         if now_ns - row.at_ns >= ARRIVES_WITHIN_NS:
             continue
         at_ns, effect = _read_intent.decode(row.payload)
-        sent[effect.order.intent.client_id] = at_ns
+        intent = effect.order.intent
+        sent[intent.client_id] = intent.symbol, at_ns
         first = first or row.seq
     if not sent:
         return sent

@@ -38,7 +38,10 @@ class Hosted(msgspec.Struct, frozen=True):
         except ProcessLookupError:
             return False
         except PermissionError:
-            pass
+            return True
+        with contextlib.suppress(OSError, IndexError):  # Linux tells one that is only not reaped
+            stat = Path(f"/proc/{self.pid}/stat").read_text()
+            return stat.rpartition(")")[2].split()[0] not in "ZX"
         return True
 
     def keys(self, account: str) -> ApiKeys:

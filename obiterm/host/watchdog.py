@@ -34,7 +34,7 @@ END = b"q"
 _STEP_S = 0.25
 _OVERSLEPT_S = 1.0
 """A wait that took so much longer means that we were stopped too: the host gets its time anew."""
-_RESTART_GRACE_S = 3.0
+_RESTART_GRACE_S = 5.0
 """A host that is started again at once (systemd) takes over; nothing is done then."""
 _ACT_LIMIT_S = 900.0
 _WHO = "the watchdog"
@@ -106,20 +106,25 @@ def _is_replaced(charge: Charge) -> bool:
     """Wait a moment; return whether a new host has taken the profile."""
     deadline = time.monotonic() + min(_RESTART_GRACE_S, charge.limit_s)
     while time.monotonic() < deadline:
-        if is_locked(charge.lock):
+        if has_new_host(charge):
             return True
         time.sleep(0.05)
     return False
 
 
-def is_locked(path: Path) -> bool:
-    """Return whether a host holds the lock of a profile."""
+def has_new_host(charge: Charge) -> bool:
+    """Return whether another host holds the profile's lock.
+
+    The pid that stands in it counts too: the system may let go of the lock of a dead host a
+    moment after its pipe.
+    """
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
+        with charge.lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return bool(json.loads(file.read())["pid"] != charge.pid)
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     return False
 
@@ -131,10 +136,10 @@ def _apply(charge: Charge, fate: Fate) -> None:
     if charge.rule == "hold":
         write_loss(charge.log, "told", f"{story}; on_host_loss = hold: nothing was done")
         return
-    write_loss(charge.log, "acting", f"{story}; on_host_loss = {charge.rule}: acting at the venues")
+    write_loss(charge.log, "acting", f"{story}; acting at the venues")
     rows = _act(charge, fate)
     done = ", ".join(_words(row) for row in rows)
-    write_loss(charge.log, "acted", f"on_host_loss = {charge.rule}: {done}")
+    write_loss(charge.log, "acted", f"{story}; on_host_loss = {charge.rule}: {done}")
 
 
 def _words(row: PanicAccount) -> str:
@@ -159,12 +164,12 @@ def _act(charge: Charge, fate: Fate) -> list[PanicAccount]:
     # a host that wakes up must not enter again; one that is started anew may
     held = TradingState.REDUCING if fate == "hangs" else None
     latched = TradingState.HALTED if flatten else held
-    wait_for = None if flatten or fate == "hangs" else charge.lock
-    return asyncio.run(_until_replaced(action, latched, wait_for))
+    gives_way = fate == "died" and not flatten
+    return asyncio.run(_until_replaced(action, latched, charge if gives_way else None))
 
 
 async def _until_replaced(
-    action: DirectAction, latched: Any, lock: Path | None
+    action: DirectAction, latched: Any, charge: Charge | None
 ) -> list[PanicAccount]:
     """Act; leave entries to a new host as soon as there is one."""
     import asyncio
@@ -172,7 +177,7 @@ async def _until_replaced(
     acting = asyncio.create_task(action.run(_ACT_LIMIT_S, latched=latched))
     while not acting.done():
         await asyncio.wait({acting}, timeout=_STEP_S)
-        if lock is not None and not acting.done() and is_locked(lock):
+        if charge is not None and not acting.done() and has_new_host(charge):
             acting.cancel()
             await asyncio.wait({acting})
             return action.rows
