@@ -37,6 +37,7 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m obiterm.cli.reference docs/reference
+	$(BIN)/python tests/unit/house/reliability.py docs/reliability.md
 
 wheel: $(VENV)/.dev
 	$(BIN)/hatchling build --target wheel --directory dist
