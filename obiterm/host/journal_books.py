@@ -71,7 +71,11 @@ class JournalBooks:
         self.trouble = ""
 
     def read(self, journal: JournalFile, account: str, prepared: Prepared) -> None:
-        """Take what the journal tells. A journal that cannot be read is told in ``trouble``."""
+        """Take what the journal tells. A journal that cannot be read is told in ``trouble``.
+
+        One without a word of the account says that no order of ours ever left: intents are in
+        the file before they leave.
+        """
         try:
             past = inherit(
                 journal,
@@ -87,8 +91,6 @@ class JournalBooks:
         except (DataError, UsageError, msgspec.DecodeError) as error:
             self.trouble = f"the journal tells nothing: {error}"
             return
-        if not past.knows_past:
-            self.trouble = "the journal has no word of this account"
         self._marks.update(past.fill_marks)
         for fill in past.fills:
             self._book(fill)
