@@ -60,6 +60,7 @@ class Crowd:
         self.journal = journal
         self.clock = clock
         self.engines: dict[str, AccountEngine] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
         self.notes: list[tuple[str, str]] = []
         self.heard: list[tuple[str, Event]] = []
 
@@ -259,14 +260,15 @@ async def crowd(
                     strategies=strategies,
                     folder=folder,
                 )
-            tasks = [asyncio.create_task(engine.run()) for engine in made.engines.values()]
+            for name, engine in made.engines.items():
+                made.tasks[name] = asyncio.create_task(engine.run())
             try:
                 await made.until(made.is_ready)
                 yield made
             finally:
-                for task in tasks:
+                for task in made.tasks.values():
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(*made.tasks.values(), return_exceptions=True)
         finally:
             await hub.close()
             journal.close()

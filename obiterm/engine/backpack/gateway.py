@@ -112,6 +112,7 @@ class BackpackGateway:
         """Keep the account socket up and emit events until cancelled."""
         self._emit = self._orders.emit = emit
         user = self._session()
+        user.stopped = self.account.calls.stopped = None  # mended since, or it is said again
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(

@@ -96,6 +96,7 @@ class BinanceGateway:
         """Keep the account socket up and emit events until cancelled."""
         self._emit = emit
         user = self._session()
+        user.stopped = None  # a human has mended it since, or it is said again
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(
@@ -239,6 +240,7 @@ class BinanceGateway:
 
     def cancel_all_now(self, symbol: Symbol) -> None:
         """Write a cancel-all at once; the verified path follows by REST."""
+        self._rest.hurry()
         if self._user_socket.is_up:
             frame = self._session().cancel_all(
                 symbol, self._rest.venue_ms(), self._clock.monotonic_ns()
@@ -247,12 +249,14 @@ class BinanceGateway:
 
     async def cancel_all(self, symbol: Symbol) -> None:
         """Cancel everything on a symbol by REST."""
+        self._rest.hurry()
         await self._rest.cancel_all(symbol)
 
     async def close_market(
         self, symbol: Symbol, side: Side, lots: int, client_id: ClientOrderId
     ) -> int:
         """Send a reducing market order by REST; emit its fills and return the lots filled."""
+        self._rest.hurry()
         order = panic_close(symbol, side, lots, client_id, self._clock.wall_ns())
         events = await self._rest.place_or_raise(order)
         for event in events:
