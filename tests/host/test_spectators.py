@@ -14,12 +14,17 @@ import pytest
 from obiterm.config.paths import Paths
 from obiterm.config.profiles import load_profile
 from obiterm.core.commands import PlaceOrder
+from obiterm.core.errors import RetryLater
 from obiterm.core.events import Event, FeedChanged
-from obiterm.core.values import NS_PER_S, Side, Symbol
+from obiterm.core.values import NS_PER_S, Environment, Side, Symbol
 from obiterm.engine.feed import SharedFeed
+from obiterm.engine.hub import Hub
+from obiterm.engine.venues import open_hub
 from obiterm.exchange.serve import AccountOptions, ExchangeServer, ServeOptions
 from obiterm.host.exchange_child import ExchangeAddress
+from obiterm.host.listings import KEPT_NS, ListingStore
 from obiterm.host.run import RunningHost, run_host
+from obiterm.host.spectators import MOST_OPEN, MOST_OPENED, Spectators
 from obiterm.link.client import LinkClient
 from obiterm.link.messages import (
     AskListings,
@@ -33,6 +38,8 @@ from obiterm.link.messages import (
     ToScreen,
     Watch,
 )
+from obiterm.net.clock import SteadyClock
+from obiterm.venues.binance.limits import RESERVE, WEIGHT
 from tests.host.accounts import MARKETS, Account, write_accounts
 
 DEADLINE_S = 20.0
@@ -239,3 +246,90 @@ async def test_an_order_by_hand_for_it_is_refused(monkeypatch: pytest.MonkeyPatc
         done = cast("Done", screen.last(Done))
         assert not done.ok
         assert "not traded by one" in done.text
+
+
+async def until_held_back(feed: SharedFeed, symbol: Symbol) -> None:
+    """Ask for books until the limits allow no more."""
+    while True:
+        try:
+            await feed.source.resync(symbol)
+        except RetryLater:
+            return
+
+
+async def no_venue(place: str) -> SharedFeed:
+    raise RetryLater("exchange", f"{place} does not answer")
+
+
+async def test_only_so_many_are_open_and_only_so_many_opened_in_a_minute() -> None:
+    spectators = Spectators(no_venue, SteadyClock())
+    first = [("bybit", f"A{number}") for number in range(MOST_OPEN)]
+    assert spectators.want(first) == []
+    assert spectators.want([*first, ("bybit", "B")]) == []
+    assert spectators.at(("bybit", "B")) is None
+    assert spectators.refusal == f"{MOST_OPEN} markets are watched already"
+    assert spectators.want([*first[1:], ("bybit", "B")]) == first[:1], "the unseen one makes room"
+    assert spectators.at(("bybit", "B")) is not None
+    for number in range(MOST_OPENED - MOST_OPEN - 1):
+        spectators.want([("bybit", f"C{number}")])
+        assert spectators.refusal == ""
+    spectators.want([("bybit", "D")])
+    assert "opened in a minute" in spectators.refusal
+    assert len(spectators.all()) <= MOST_OPEN
+    await until(lambda: all("does not answer" in one.trouble for one in spectators.all().values()))
+    await spectators.close()
+    assert spectators.all() == {}
+
+
+async def test_a_venue_is_asked_once_in_ten_minutes_and_a_silent_one_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with ExchangeServer(ServeOptions(symbol="BTCUSDT,ETHUSDT")) as server:
+        hub = hub_at(server)
+        asked: list[str] = []
+
+        async def open_feed(place: str) -> SharedFeed:
+            asked.append(place)
+            return await no_venue(place) if place == "bybit" else hub.spectate()
+
+        traders = {("binance", "BTCUSDT"): ["one"]}
+        clock = SteadyClock()
+        store = ListingStore(["binance", "bybit"], traders, open_feed, clock, lambda: None)
+        for _ in range(3):
+            store.ask()
+            await until(lambda: not store.is_reading)
+        assert asked == ["binance", "bybit"]
+        told = store.message()
+        assert [(one.symbol, one.accounts) for one in told.markets] == [
+            ("BTCUSDT", ["one"]),
+            ("ETHUSDT", []),
+        ]
+        assert told.troubles == ["bybit: exchange bybit does not answer"]
+        later_ns = clock.monotonic_ns() + KEPT_NS
+        monkeypatch.setattr(clock, "monotonic_ns", lambda: later_ns)
+        store.ask()
+        await until(lambda: not store.is_reading)
+        assert asked == ["binance", "bybit"] * 2
+        await store.close()
+        await hub.close()
+
+
+async def test_browsing_shares_the_budget_and_leaves_what_is_kept_for_cancels() -> None:
+    async with ExchangeServer(ServeOptions(symbol="BTCUSDT,ETHUSDT")) as server:
+        hub = hub_at(server)
+        feed, eth = hub.spectate(), Symbol("ETHUSDT")
+        await feed.listing([eth])
+        await until_held_back(feed, eth)
+        budget = cast("Any", hub.feed.source).budget
+        now_ns = time.time_ns() + hub.feed.offset_ns
+        assert budget.may_send(50, False, False, now_ns) > 0, "trading knows of it"
+        assert budget.may_send(1, False, True, now_ns) == 0, "a cancel is not kept back"
+        assert budget.used_share(WEIGHT, now_ns) <= 1 - RESERVE
+        await feed.source.close()
+        await hub.close()
+
+
+def hub_at(server: ExchangeServer) -> Hub:
+    told = server.announcement()
+    overrides = {"rest": told.rest, "stream": told.stream, "ws_api": told.ws_api or ""}
+    return open_hub("binance", Environment.SIM, overrides, SteadyClock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from obiterm.core.clock import Clock
@@ -90,8 +91,9 @@ class BinanceSource:
         return {symbol: self._listed[symbol] for symbol in wanted}
 
     async def all_instruments(self) -> list[Instrument]:
-        """Return every market of the venue."""
-        told = exchange_info((await self._get(self._requests.exchange_info([]))).body)
+        """Return every market of the venue; the megabytes of it are read beside the loop."""
+        reply = await self._get(self._requests.exchange_info([]))
+        told = await asyncio.to_thread(exchange_info, reply.body)
         return list(told.instruments.values())
 
     # -- stream --------------------------------------------------------------------------------

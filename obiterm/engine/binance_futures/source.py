@@ -95,7 +95,8 @@ class FuturesSource:
         return [self._listed[symbol] for symbol, one in self.markets.items() if one.is_trading]
 
     async def _read_listing(self) -> None:
-        told = exchange_info(await self.read(self._requests.exchange_info()))
+        body = await self.read(self._requests.exchange_info())
+        told = await asyncio.to_thread(exchange_info, body)  # a megabyte: not on the loop
         self.budget.spend({FUNDING: 1}, self.venue_ns())
         terms = funding_terms(await self.read(self._requests.funding_info()))
         self.budget.take_rate_limits(told.rate_limits, self.venue_ns())

@@ -120,7 +120,7 @@ class BybitSource:
 
     async def _page(self, category: Category, cursor: str) -> Listing:
         reply = await self._wire.ask(lambda _: self._requests.instruments(category, cursor))
-        return instruments_info(category, reply.status, reply.body)
+        return await asyncio.to_thread(instruments_info, category, reply.status, reply.body)
 
     async def _with_margin(self, instrument: Instrument) -> Instrument:
         """Return an instrument with its maintenance margin; without one the listing's estimate."""
