@@ -144,10 +144,13 @@ def test_a_killed_host_takes_its_exchange_along_and_a_new_one_starts(
     terminal.wait_text("HOST GONE")
     wait_for(lambda: not alive(exchange), 3.0, "the exchange outlived its host")
     assert terminal.process.poll() is None
-    for word in ("status", "kill", "exit"):
+    told = run("status")
+    assert told.returncode == 1
+    assert "died without a clean end" in told.stderr
+    for word in ("kill", "exit"):
         done = run(word)
-        assert done.returncode == 1
-        assert "no host is running" in done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "its simulated exchange has ended" in done.stdout
     again = start_host()
     terminal.wait(lambda: "HOST GONE" not in terminal.text())
     terminal.type("\x1b[20~" * 2)
