@@ -13,6 +13,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from obiterm.core.errors import ConfigError, DataError, ObitermError, OutcomeUnknown, RetryLater
+from obiterm.net.conceal import Concealer
 from obiterm.net.http_parser import HttpReply, ReplyParser
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -29,7 +30,8 @@ class HttpPool:
     A request that never reached the wire is repeated once on a new connection. One that
     did is repeated only if it is a GET; otherwise ``OutcomeUnknown`` is raised, because
     the venue may have acted. Connections that were idle for ``idle_s`` are not used
-    again: the venue may be closing them at this moment.
+    again: the venue may be closing them at this moment. What ``conceal`` knows is masked in
+    every reply: some venues repeat an API key in their errors.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class HttpPool:
         size: int = 4,
         connect_timeout_s: float = 5.0,
         idle_s: float = 20.0,
+        conceal: Concealer | None = None,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -50,6 +53,7 @@ class HttpPool:
         self._fixed_head = _fixed_head(self._host, self._port, _PORTS[parts.scheme])
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
+        self._conceal = conceal
         self._slots = asyncio.Semaphore(size)
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
@@ -163,7 +167,7 @@ class HttpPool:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(loop), self._host, self._port, ssl=self._ssl
+                    lambda: _Connection(loop, self._conceal), self._host, self._port, ssl=self._ssl
                 )
         except OSError as error:
             why = str(error) or f"no answer within {self._connect_timeout_s:g} s"
@@ -234,8 +238,9 @@ class _Flight:
 class _Connection(asyncio.Protocol):
     """One socket; ``exchange`` writes a request and waits for its reply."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, conceal: Concealer | None) -> None:
         self.usable = False
+        self._conceal = conceal
         self.idle_since = loop.time()
         self._loop = loop
         self._transport: asyncio.Transport | None = None
@@ -273,7 +278,7 @@ class _Connection(asyncio.Protocol):
         self.idle_since = self._loop.time()
         if not self.usable:
             self.abort()
-        return reply
+        return self._conceal.in_reply(reply) if self._conceal is not None else reply
 
     def abort(self) -> None:
         """Cut the connection at once."""

@@ -15,6 +15,7 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.values import NS_PER_S
 from obiterm.net.backoff import Backoff
+from obiterm.net.conceal import Concealer
 from obiterm.net.ws_connection import OnText, WsConnection, frame_text, open_connection
 
 OnUp = Callable[[], None]
@@ -56,7 +57,7 @@ class Socket:
     """One long-lived socket to one address.
 
     An address that is told by a function is asked for before every try; ``OSError`` from it
-    counts as a failed one.
+    counts as a failed one. What ``conceal`` knows is masked in every frame and reason.
 
     Attributes:
         connects: how many connections were opened.
@@ -70,12 +71,14 @@ class Socket:
         options: SocketOptions | None = None,
         *,
         seed: int | None = None,
+        conceal: Concealer | None = None,
     ) -> None:
         self.connects = 0
         self.last_reason = ""
         self._url = url
         self._clock = clock
         self._options = options or SocketOptions()
+        self._conceal = conceal
         self._backoff = Backoff(
             first_s=self._options.first_backoff_s,
             ceiling_s=self._options.backoff_ceiling_s,
@@ -126,6 +129,8 @@ class Socket:
         (``ObitermError``) of ``on_text`` or ``on_up`` replaces the connection; any other
         ends ``run``.
         """
+        if self._conceal is not None:
+            on_text = self._conceal.before(on_text)
         try:
             while not self._closing.is_set():
                 connection = await self._open(on_text)
@@ -138,7 +143,7 @@ class Socket:
                 try:
                     if on_up is not None:
                         self._start(connection, on_up)
-                    self.last_reason = await self._keep(connection, on_text)
+                    self.last_reason = self._told(await self._keep(connection, on_text))
                 finally:
                     self._drop()
                     if on_down is not None:
@@ -168,11 +173,14 @@ class Socket:
                 url, on_text, self._clock, timeout_s=self._options.open_timeout_s
             )
         except (OSError, TimeoutError) as error:
-            self.last_reason = str(error) or "no answer to the handshake"
+            self.last_reason = self._told(str(error)) or "no answer to the handshake"
             return None
         self._connection = connection
         self.connects += 1
         return connection
+
+    def _told(self, reason: str) -> str:
+        return self._conceal.in_text(reason) if self._conceal is not None else reason
 
     def _start(self, connection: WsConnection, on_up: OnUp) -> None:
         try:

@@ -18,6 +18,7 @@ from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, MarketKind, 
 from obiterm.engine.backpack.calls import Caller
 from obiterm.engine.backpack.source import BackpackSource
 from obiterm.engine.feed import SharedFeed
+from obiterm.net.conceal import Concealer
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.backpack.client_ids import ClientIds
@@ -70,7 +71,9 @@ class BackpackAccount:
         self.ids = ClientIds()
         self.instruments: dict[Symbol, Instrument] = {}
         self.codec = RestCodec({}, self.ids)
-        self.calls = Caller(HttpPool(source.urls.rest), budget, clock.wall_ns, source.firewall)
+        self.conceal = Concealer(credentials.api_key)
+        pool = HttpPool(source.urls.rest, conceal=self.conceal)
+        self.calls = Caller(pool, budget, clock.wall_ns, source.firewall)
         self.requests = AccountRequests(credentials)
         self.orders = OrderRequests(credentials, self.ids)
         self.lent: dict[str, Decimal] = {}

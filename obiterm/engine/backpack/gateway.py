@@ -67,7 +67,10 @@ class BackpackGateway:
         self._orders.answered = self._expect_to_hear
         self._user: UserSession | None = None
         self._socket = Socket(
-            source.urls.stream, clock, SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0)
+            source.urls.stream,
+            clock,
+            SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0),
+            conceal=self.account.conceal,
         )
         self._emit: Emit = _nowhere
         self._told: dict[VenueOrderId, None] = {}

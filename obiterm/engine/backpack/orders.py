@@ -75,7 +75,7 @@ class OrderEntry:
         self.emit: Emit = _nowhere
         self.answered: Emit = _nowhere
         self._account = account
-        self._pool = HttpPool(rest_url, size=_CONNECTIONS, idle_s=_IDLE_S)
+        self._pool = HttpPool(rest_url, size=_CONNECTIONS, idle_s=_IDLE_S, conceal=account.conceal)
         self._venue_ids: dict[ClientOrderId, VenueOrderId] = {}
         self._cancelled_all_ns: dict[Symbol, int] = {}
         self._tasks = TaskSet()

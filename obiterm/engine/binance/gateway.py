@@ -39,6 +39,7 @@ from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
 from obiterm.engine.shared.closing import panic_close
 from obiterm.engine.shared.rest_orders import RestOrders
 from obiterm.engine.shared.tasks import TaskSet
+from obiterm.net.conceal import Concealer
 from obiterm.net.ws import Socket, SocketOptions
 from obiterm.venues.binance.signing import Credentials
 from obiterm.venues.binance.user_session import UserSession
@@ -71,7 +72,10 @@ class BinanceGateway:
         self._rest = BinanceRest(source, feed, credentials, clock)
         self._user: UserSession | None = None
         self._user_socket = Socket(
-            source.urls.ws_api, clock, SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0)
+            source.urls.ws_api,
+            clock,
+            SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0),
+            conceal=Concealer(credentials.api_key),
         )
         self._emit: Emit = _nowhere
         self._asked_ns: dict[int, int] = {}

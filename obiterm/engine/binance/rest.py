@@ -18,6 +18,7 @@ from obiterm.engine.binance.wire import send_within
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import NO_TRADE, Prepared
 from obiterm.engine.shared.closing import after_acceptance
+from obiterm.net.conceal import Concealer
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.binance.limits import Budget
@@ -50,7 +51,7 @@ class BinanceRest:
         self._source = source
         self._feed = feed
         self._credentials = credentials
-        self._pool = HttpPool(source.urls.rest)
+        self._pool = HttpPool(source.urls.rest, conceal=Concealer(credentials.api_key))
         self._clock = clock
 
     def venue_ns(self) -> int:

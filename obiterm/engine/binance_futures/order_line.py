@@ -23,6 +23,7 @@ from obiterm.engine.binance_futures.streams import LONGEST_WAIT_S
 from obiterm.engine.gateway import Emit
 from obiterm.engine.shared.rest_orders import RestOrders
 from obiterm.engine.shared.tasks import TaskSet
+from obiterm.net.conceal import Concealer
 from obiterm.net.ws import Socket, SocketOptions
 from obiterm.venues.binance.futures.trade_session import TradeSession
 from obiterm.venues.binance.signing import Credentials
@@ -63,7 +64,9 @@ class OrderLine:
             policy=rest.policy,
             budget=rest.budget,
         )
-        self._socket = Socket(address, clock, PRIVATE_SOCKET)
+        self._socket = Socket(
+            address, clock, PRIVATE_SOCKET, conceal=Concealer(credentials.api_key)
+        )
         self._asked_ns: dict[int, int] = {}
 
     @property

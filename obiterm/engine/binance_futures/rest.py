@@ -25,6 +25,7 @@ from obiterm.engine.binance_futures.source import FuturesSource
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.shared.closing import after_acceptance
 from obiterm.engine.shared.known_ids import KnownIds
+from obiterm.net.conceal import Concealer
 from obiterm.net.http import HttpPool, Written
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.binance.futures.account_events import FUNDING_FEE, Wallet
@@ -87,7 +88,7 @@ class FuturesRest:
         self._codec = RestCodec({}, self.conditionals, self.wallet)
         self._source = source
         self._feed = feed
-        self._pool = HttpPool(source.urls.rest)
+        self._pool = HttpPool(source.urls.rest, conceal=Concealer(credentials.api_key))
         self._clock = clock
         self._hurries_until_ns = 0
 

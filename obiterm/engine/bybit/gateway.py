@@ -30,6 +30,7 @@ from obiterm.engine.bybit.wire import RestWire
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
 from obiterm.engine.shared.closing import panic_close
+from obiterm.net.conceal import Concealer
 from obiterm.net.ws import Socket
 from obiterm.venues.bybit import Budget, Credentials, UserSession
 
@@ -66,17 +67,21 @@ class BybitGateway:
         self._feed = feed
         self._credentials = credentials
         self._clock = clock
+        conceal = Concealer(credentials.api_key)
         self._wire = RestWire(
             urls.rest,
             clock,
             lambda: source.offset_ns,
             Budget(address=source.address),
             feed.suspect_clock,
+            conceal,
         )
         self._rest = BybitRest(self._wire, credentials, clock)
         self._entry = OrderEntry(source, self._rest, credentials, clock, self._deliver)
         self._user = UserSession(credentials, {}, known=self._rest.known)
-        self._user_socket = Socket(lambda: source.reachable(urls.private), clock, PRIVATE_SOCKET)
+        self._user_socket = Socket(
+            lambda: source.reachable(urls.private), clock, PRIVATE_SOCKET, conceal=conceal
+        )
         self._emit: Emit = _nowhere
 
     # -- life --------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from obiterm.engine.bybit.source import BybitSource
 from obiterm.engine.gateway import Emit
 from obiterm.engine.shared.rest_orders import RestOrders
 from obiterm.engine.shared.tasks import TaskSet
+from obiterm.net.conceal import Concealer
 from obiterm.net.http import Written
 from obiterm.net.ws import Socket, SocketOptions
 from obiterm.venues.bybit import Credentials, HttpRequest, TradeSession, category_of
@@ -111,7 +112,12 @@ class OrderEntry:
         self._deliver = deliver
         url = source.urls.trade
         self._has_socket = bool(url)
-        self._socket = Socket(lambda: source.reachable(url), clock, PRIVATE_SOCKET)
+        self._socket = Socket(
+            lambda: source.reachable(url),
+            clock,
+            PRIVATE_SOCKET,
+            conceal=Concealer(credentials.api_key),
+        )
         self._trade = self._new_session()
         self._awaited = Awaited()
         self._noted = _Noted(rest, self._awaited, clock)

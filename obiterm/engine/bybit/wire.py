@@ -12,6 +12,7 @@ from collections.abc import Callable
 from obiterm.core.clock import Clock
 from obiterm.core.errors import AccountStopped, RetryLater
 from obiterm.core.values import NS_PER_MS, NS_PER_S
+from obiterm.net.conceal import Concealer
 from obiterm.net.http import HttpPool, Written
 from obiterm.net.http_parser import HttpReply
 from obiterm.venues.bybit import Budget, Category, HttpRequest, Verdict, as_error
@@ -49,10 +50,11 @@ class RestWire:
         offset_ns: Callable[[], int],
         budget: Budget,
         on_bad_clock: Callable[[], None],
+        conceal: Concealer | None = None,
     ) -> None:
         self.budget = budget
         self.stopped: AccountStopped | None = None
-        self._pool = HttpPool(base_url)
+        self._pool = HttpPool(base_url, conceal=conceal)
         self._clock = clock
         self._offset_ns = offset_ns
         self._on_bad_clock = on_bad_clock
