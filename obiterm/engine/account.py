@@ -114,6 +114,7 @@ class AccountEngine:
             write=self._rows.write,
             tell=self._tell,
             leaving_lots=self._leaving_lots,
+            fault=self._fault,
         )
         self.rehearsal = Rehearsal(self.kernel, self._rows, self.door, clock)
         self._latches = LatchWriter(latches, record.account, self._latch_failed)
@@ -224,14 +225,13 @@ class AccountEngine:
         is_panic = isinstance(command, Kill | EmergencyExit)
         if is_panic:
             self.panic.start(self.name, isinstance(command, EmergencyExit), who)
-            self.gateway.drop_unsent()
         elif isinstance(command, Rearm) and self.panic.is_running:
             return False, "the kill is still at work: wait until it is done"
         event = Commanded(command=command, who=who, received_ns=self._clock.wall_ns())
         self.handle(event)
         result = self.kernel.last_result
         if is_panic:
-            self.door.recall_all()
+            self.door.recall_unsent()
             if command.account != ALL_ACCOUNTS:  # else every account cancels everything itself
                 self.door.clear_way()
         return result
@@ -285,9 +285,9 @@ class AccountEngine:
         command = latched.command(self.name)
         if isinstance(command, Kill):
             self.panic.start(self.name, False, latched.reason)
-            self.gateway.drop_unsent()
-            self.door.recall_all()
         self._inbox.extendleft((event, Commanded(command, latched.reason, now_ns)))
+        if isinstance(command, Kill):
+            self.door.recall_unsent()
 
     def _fault(self, error: Exception, event: Event | None, now_ns: int) -> None:
         """Tell of what could not be taken; too many faults, or one in a kill, halt the account."""

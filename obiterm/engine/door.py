@@ -13,7 +13,14 @@ from functools import partial
 from obiterm.core.clock import Clock
 from obiterm.core.commands import CancelOrder
 from obiterm.core.effects import Verb
-from obiterm.core.events import Commanded, Event, OrderRefused, OrderReported, Ticked
+from obiterm.core.events import (
+    Commanded,
+    Event,
+    OrderOutcomeLost,
+    OrderRefused,
+    OrderReported,
+    Ticked,
+)
 from obiterm.core.latency import LatencyWindow
 from obiterm.core.orders import ApprovedOrder, LiveOrder, OrderIntent, RehearsedOrder
 from obiterm.core.values import (
@@ -34,7 +41,7 @@ from obiterm.trading.order_states import TrackedOrder
 
 SELF_TRADE = "self_trade"
 """Code of the refusals of the guard, in the journal and on the screen."""
-_ALWAYS_ALLOWED = frozenset({OrderRole.EXIT, OrderRole.STOP, OrderRole.PANIC})
+_Fault = Callable[[Exception, Event | None, int], None]
 
 
 class Door:
@@ -61,6 +68,7 @@ class Door:
         write: Callable[[str, object], None],
         tell: Callable[[str, Verb], None],
         leaving_lots: Callable[[Symbol], int],
+        fault: _Fault,
     ) -> None:
         setup = kernel.setup
         self.name = name
@@ -77,6 +85,7 @@ class Door:
         self._write = write
         self._tell = tell
         self._leaving_lots = leaving_lots
+        self._fault = fault
         self._guard = guard
         self._seats = guard.join(self, setup.environment, gateway.rest_url, setup.instruments)
         self._timers: dict[ClientOrderId, asyncio.TimerHandle] = {}
@@ -95,7 +104,7 @@ class Door:
         refusal = ""
         if self._kernel.state is TradingState.HALTED and intent.owner not in (MANUAL, PANIC):
             refusal = "halted before it left"
-        elif not journaled and intent.role not in _ALWAYS_ALLOWED:
+        elif not journaled and not self._only_shrinks(intent):
             refusal = "the journal cannot write"
         if refusal:
             self._refuse(intent, refusal, now_ns)
@@ -107,6 +116,13 @@ class Door:
         self._gateway.send(order)
         if tick_ns:
             self.decisions.add(self._clock.wall_ns() - tick_ns)
+
+    def _only_shrinks(self, intent: OrderIntent) -> bool:
+        """Return whether an order takes off what is held, whatever it is called."""
+        sells_coins = intent.owner == MANUAL and intent.side is Side.SELL
+        if is_close(intent) or not sells_coins or self._seats[intent.symbol].instrument.settle:
+            return is_close(intent)
+        return intent.lots <= self._kernel.gate.exposure_lots(intent.symbol)
 
     def rehearse(self, order: RehearsedOrder) -> None:
         """Ask what ``send`` asks and build the order's bytes; nothing is refused, held or sent."""
@@ -152,6 +168,8 @@ class Door:
 
     def _hold(self, order: ApprovedOrder, waits_for: list[Meeting], now_ns: int) -> None:
         client_id = order.intent.client_id
+        if not self._guard.holds(self, client_id):
+            return  # what it waited for gave way at once
         self.held += 1
         for met in waits_for:
             self._record("waits", client_id, met, now_ns)
@@ -177,7 +195,12 @@ class Door:
             self._refuse(intent, "halted before it left", now_ns)
             return
         self.orders_sent += 1
-        self._gateway.send(order)
+        try:
+            self._gateway.send(order)
+        except Exception as error:  # task boundary: it may be another account's turn
+            text = f"{type(error).__name__}: {error}"
+            self._fault(error, None, now_ns)
+            self._handle(OrderOutcomeLost(intent.symbol, intent.client_id, text, now_ns))
 
     def recall(self, symbol: Symbol, client_id: ClientOrderId) -> bool:
         """Take back a close that waits here; return whether it did, so that none is cancelled."""
@@ -197,10 +220,27 @@ class Door:
             if order is not None:
                 self.recall(order.intent.symbol, client_id)
 
+    def recall_unsent(self) -> None:
+        """Take back what waits here or for a connection; the kernel must be halted by then.
+
+        An order that is given up is told at once, and what is told makes strategies act.
+        """
+        try:
+            self._gateway.drop_unsent()
+        except Exception as error:  # task boundary: a defect here must not stop a kill
+            self._tell(f"orders that wait: {type(error).__name__}: {error}", Verb.RISK)
+        self.recall_all()
+
     # -- other accounts ---------------------------------------------------------------------
 
     def look_around(self, event: Event) -> None:
         """Do what an event of this account, but the market's, means for the others."""
+        try:
+            self._look_around(event)
+        except Exception as error:  # task boundary: a defect in the guard ends no engine
+            self._fault(error, None, self._clock.wall_ns())
+
+    def _look_around(self, event: Event) -> None:
         if self._guard.is_holding:
             self._guard.settle()
         if isinstance(event, OrderReported):
@@ -255,6 +295,12 @@ class Door:
 
     def give_way(self, order: TrackedOrder, reason: str) -> None:
         """Cancel an order that another account's close would meet (R15)."""
+        try:
+            self._give_way(order, reason)
+        except Exception as error:  # task boundary: it is the other account's turn
+            self._fault(error, None, self._clock.wall_ns())
+
+    def _give_way(self, order: TrackedOrder, reason: str) -> None:
         now_ns, intent = self._clock.wall_ns(), order.intent
         self.prevented += 1
         self._write("guard", (now_ns, "withdrawn", intent.client_id, "", reason))

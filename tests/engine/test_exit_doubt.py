@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from obiterm.core.commands import EmergencyExit
+from obiterm.core.commands import EmergencyExit, Kill
 from obiterm.core.errors import AccountStopped, DataError, RetryLater
-from obiterm.core.values import Side, Symbol
+from obiterm.core.values import Side, Symbol, TradingState
 from obiterm.exchange.serve import ExchangeServer
 from tests.engine.panic_parts import ALL_VENUES, Venue, instrument, panic_path
 from tests.trading_support.crowd import Crowd, crowd
 
-_CUT_S = 1.2
+_CUT_S = 2.5
+_ABOUT_ONE = ("orderlinkid", "clientorderid", "clientid", "execution", "trades", "fills", "history")
+"""What questions about one order and about fills have in their address."""
 _NO = {"code": -1102, "msg": "no", "retCode": 10001, "retMsg": "no"}
 """A refusal that every dialect can read."""
 
@@ -43,7 +45,8 @@ class Spoiler:
                 self.spoilt += 1
                 return web.Response(body=b'{"or', content_type="application/json")
             return reply
-        is_question = request.method == "GET" and "upgrade" not in request.headers
+        words = f"{request.path_qs}".lower()
+        is_question = request.method == "GET" and any(part in words for part in _ABOUT_ONE)
         if is_question and now_s < self._until_s:
             self.spoilt += 1
             if self.how == "refused":
@@ -73,6 +76,7 @@ async def test_t7_a_close_that_was_taken_is_never_sent_again(
         await bought(one)
         spoiler = Spoiler(one.server, how)
         spoiler.is_armed = True
+        await one.fault(kind="silence", match="user")
         engine = one.engines["main"]
         engine.command(EmergencyExit(account="main"), "test")
         progress = engine.panic.progress
@@ -128,3 +132,26 @@ async def test_whatever_else_goes_wrong_with_a_close_leaves_it_in_doubt() -> Non
             await asyncio.sleep(0.01)
     assert len(venue.sent) == 1
     await path.stop()
+
+
+@pytest.mark.parametrize("command", [Kill(account="main"), EmergencyExit(account="main")])
+async def test_what_waits_is_given_up_by_a_halted_account_whatever_it_raises(
+    tmp_path: Path, command: Kill | EmergencyExit
+) -> None:
+    """A strategy that hears of the given-up order must not send another one."""
+    async with crowd(tmp_path, ["main"]) as one:
+        engine = one.engines["main"]
+        seen: list[TradingState] = []
+
+        def broken() -> None:
+            seen.append(engine.kernel.state)
+            raise LookupError("broken")
+
+        engine.gateway.drop_unsent = broken  # type: ignore[method-assign]
+        taken, text = engine.command(command, "test")
+        assert taken, text
+        assert seen == [TradingState.HALTED]
+        progress = engine.panic.progress
+        assert progress is not None
+        await one.until(lambda: progress.done)
+        assert any("broken" in text for text in one.texts("main"))
