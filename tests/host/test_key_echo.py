@@ -30,7 +30,7 @@ NAME = "echoed"
 @web.middleware
 async def repeat_key(request: web.Request, handler: Any) -> web.StreamResponse:
     """Answer refusals as a venue that repeats the key of the request."""
-    reply = await handler(request)
+    reply: web.StreamResponse = await handler(request)
     keys = [request.headers.get(name) for name in ("X-MBX-APIKEY", "X-BAPI-API-KEY", "X-API-Key")]
     key = next((one for one in keys if one), "")
     if key and isinstance(reply, web.Response) and isinstance(reply.body, bytes):
@@ -63,6 +63,11 @@ def canary(venue: str) -> tuple[str, str]:
             return public, b64encode(private.private_bytes_raw()).decode()
 
 
+def files_in(home: Path) -> list[bytes]:
+    """Return what every file under a directory holds."""
+    return [one.read_bytes() for one in home.rglob("*") if one.is_file()]
+
+
 @pytest.mark.parametrize("venue", list(MARKETS))
 async def test_a_key_that_the_venue_repeats_shows_nowhere(
     venue: str, own_home: Path, monkeypatch: pytest.MonkeyPatch
@@ -87,7 +92,7 @@ async def test_a_key_that_the_venue_repeats_shows_nowhere(
         await asyncio.wait_for(host, DEADLINE_S)
     assert "error sign!" in slot.trouble, "the venue's words are not told"
     lines = [one.text for one in running.service._publisher._lines]
-    kept = [one.read_bytes() for one in own_home.rglob("*") if one.is_file()]
+    kept = files_in(own_home)
     told = [slot.trouble, *lines, status.stdout, status.stderr]
     for text in [*(one.encode() for one in told), *kept]:
         assert key.encode() not in text
