@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from obiterm.core.commands import EmergencyExit, Kill
 from obiterm.core.errors import RetryLater
 from obiterm.core.events import CancelRefused, DepthSnapshotted, OrderOutcomeLost, OrderRefused
 from obiterm.core.limits import RiskLimits
@@ -133,6 +135,28 @@ async def test_accounts_behind_one_address_share_its_weight_and_questions_wait_f
         [order] = one.engines[A].kernel.desk.live()
         one.engines[A].cancel_order(order)
         await one.until(lambda: not one.live(A))
+        assert answers.too_many == []
+
+
+@pytest.mark.parametrize("how", [Kill, EmergencyExit])
+async def test_t44_a_kill_and_an_exit_are_verified_from_the_reserve(
+    tmp_path: Path, answers: Answers, how: type[Kill | EmergencyExit]
+) -> None:
+    async with crowd(tmp_path, [A]) as one:
+        one.place(A, Side.BUY, 0, 200)
+        bid, _ = one.best(A)
+        one.place(A, Side.BUY, bid - bid // 100)
+        await one.settled()
+        engine = one.engines[A]
+        with contextlib.suppress(RetryLater):
+            while True:
+                await engine.gateway.open_orders()
+        engine.command(how(account=A), "test")
+        progress = engine.panic.progress
+        assert progress is not None
+        await one.until(lambda: progress.done)
+        assert (progress.left_orders, progress.elapsed_ms < 5_000) == (0, True)
+        assert (engine.exposure_lots(BTC) == 0) == (how is EmergencyExit)
         assert answers.too_many == []
 
 

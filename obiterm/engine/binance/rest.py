@@ -12,7 +12,7 @@ from obiterm.core.errors import AccountStopped, Refused
 from obiterm.core.events import Event, Filled, OrderReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, LiveOrder
-from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
+from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, VenueOrderId
 from obiterm.engine.binance.source import BinanceSource
 from obiterm.engine.binance.wire import send_within
 from obiterm.engine.feed import SharedFeed
@@ -30,6 +30,7 @@ from obiterm.venues.binance.signing import Credentials
 
 _NOTHING_OPEN = "-2011"
 _TRADES_A_PAGE = 1000
+_HURRY_NS = 30 * NS_PER_S
 
 
 class BinanceRest:
@@ -53,6 +54,7 @@ class BinanceRest:
         self._credentials = credentials
         self._pool = HttpPool(source.urls.rest, conceal=Concealer(credentials.api_key))
         self._clock = clock
+        self._hurries_until_ns = 0
 
     def venue_ns(self) -> int:
         """Return the venue's time in Unix ns."""
@@ -206,7 +208,14 @@ class BinanceRest:
         return reply
 
     async def _send(self, request: HttpRequest, *, urgent: bool = False) -> HttpReply:
-        return await send_within(self._pool, self.budget, request, self.venue_ns, urgent=urgent)
+        now_ns = self.venue_ns()
+        hurries = now_ns < self._hurries_until_ns and request.method == "GET"
+        passes = urgent or (hurries and now_ns >= self.budget.blocked_until_ns)
+        return await send_within(self._pool, self.budget, request, self.venue_ns, urgent=passes)
+
+    def hurry(self) -> None:
+        """Let questions use the reserve for a while: a kill or an exit asks them (T44)."""
+        self._hurries_until_ns = self.venue_ns() + _HURRY_NS
 
     async def close(self) -> None:
         """Close the connections."""
