@@ -177,6 +177,7 @@ class Door:
         self._timers[client_id] = loop.call_later(HOLD_S, self._out_of_patience, order, now_ns)
 
     def _out_of_patience(self, order: ApprovedOrder, held_ns: int) -> None:
+        self._timers.pop(order.intent.client_id, None)
         if self._guard.let_go(self, order.intent.client_id):
             self._tell("a close left although other accounts' orders may be there", Verb.RISK)
             self._release(order, held_ns)

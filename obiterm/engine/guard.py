@@ -228,6 +228,10 @@ class SelfTradeGuard:
         """Forget a held close; return whether it was held."""
         return self._held.pop((party.name, client_id), None) is not None
 
+    def holds(self, party: Party, client_id: ClientOrderId) -> bool:
+        """Return whether a close still waits."""
+        return (party.name, client_id) in self._held
+
     def held_of(self, party: Party) -> list[ClientOrderId]:
         """Return the closes of an account that wait."""
         return [client_id for name, client_id in self._held if name == party.name]
