@@ -52,7 +52,7 @@ class LatchStore:
     def write(self, account: str, latched: Latched) -> None:
         """Store a state durably. Raises ``DataError`` when the disk refuses."""
         path = self._path(account)
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{os.getpid()}.part")  # a shell may write at the same time
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

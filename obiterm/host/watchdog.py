@@ -18,6 +18,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +38,9 @@ _OVERSLEPT_S = 1.0
 _RESTART_GRACE_S = 5.0
 """A host that is started again at once (systemd) takes over; nothing is done then."""
 _ACT_LIMIT_S = 900.0
+"""How long venues that do not answer are tried."""
+_PLAY_LIMIT_S = 30.0
+"""The same where all are simulated: one that does not answer has ended with its ledger."""
 _WHO = "the watchdog"
 
 Fate = Literal["ended", "hangs", "died"]
@@ -152,7 +156,7 @@ def _act(charge: Charge, fate: Fate) -> list[PanicAccount]:
     import asyncio
 
     from obiterm.config.paths import Paths
-    from obiterm.core.values import TradingState
+    from obiterm.core.values import Environment, TradingState
     from obiterm.host.direct import DirectAction
 
     profile = charge.profile()
@@ -165,16 +169,20 @@ def _act(charge: Charge, fate: Fate) -> list[PanicAccount]:
     held = TradingState.REDUCING if fate == "hangs" else None
     latched = TradingState.HALTED if flatten else held
     gives_way = fate == "died" and not flatten
-    return asyncio.run(_until_replaced(action, latched, charge if gives_way else None))
+    is_play = all(account.environment is Environment.SIM for account in profile.accounts)
+    acting = action.run(_PLAY_LIMIT_S if is_play else _ACT_LIMIT_S, latched=latched)
+    return asyncio.run(_until_replaced(action, acting, charge if gives_way else None))
 
 
 async def _until_replaced(
-    action: DirectAction, latched: Any, charge: Charge | None
+    action: DirectAction,
+    work: Coroutine[Any, Any, list[PanicAccount]],
+    charge: Charge | None,
 ) -> list[PanicAccount]:
     """Act; leave entries to a new host as soon as there is one."""
     import asyncio
 
-    acting = asyncio.create_task(action.run(_ACT_LIMIT_S, latched=latched))
+    acting = asyncio.create_task(work)
     while not acting.done():
         await asyncio.wait({acting}, timeout=_STEP_S)
         if charge is not None and not acting.done() and has_new_host(charge):
