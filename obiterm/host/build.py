@@ -125,8 +125,9 @@ class EngineBuilder:
         self._on_note = on_note
         self._on_event = on_event
         self._guard = SelfTradeGuard()
-        self.run = new_run_id()
-        """Run of the engines that are built first; one that begins anew has its own."""
+        self._runs: set[RunId] = set()
+        self.run = self._new_run()
+        """Run of the host. Every engine has one of its own, and with it ids of its own."""
 
     async def build(
         self,
@@ -152,7 +153,7 @@ class EngineBuilder:
             program=__version__,
             account=AccountId(account.name),
             environment=account.environment,
-            run=self.run if remains is None else new_run_id(),
+            run=self._new_run(),
             profile=self._profile.name,
             instruments=list(prepared.instruments.values()),
             limits=encode_limits(account.limits),
@@ -188,6 +189,13 @@ class EngineBuilder:
         clock_told = ClockMeasured(prepared.clock_offset_ns, 0, self._clock.wall_ns())
         engine.inherit([clock_told, *past.events], past.fill_marks, past.booked)
         return engine
+
+    def _new_run(self) -> RunId:
+        """Return a run that no engine of this host has: ids must tell accounts apart too."""
+        while (run := new_run_id()) in self._runs:
+            pass
+        self._runs.add(run)
+        return run
 
     def _past(
         self, account: AccountProfile, slot: AccountSlot, gateway: Gateway, prepared: Prepared

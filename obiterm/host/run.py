@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from obiterm.config.keys import require_own_keys
 from obiterm.config.models import Profile
 from obiterm.config.paths import Paths
 from obiterm.core.commands import ALL_ACCOUNTS, EmergencyExit, Kill
@@ -95,6 +96,7 @@ async def run_host(
         exchanges = hosted_exchanges(profile)
         try:
             _require_some_keys(profile)
+            require_own_keys(profile.accounts)
             await _start_all(exchanges)
             host = _Host(profile, paths, journal, exchanges)
             return await host.serve(on_ready, before_end, handle_signals)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from obiterm.config.keys import find_keys
+from obiterm.config.keys import find_keys, require_own_keys
 from obiterm.config.profiles import Profile, list_profiles, load_profile
 from obiterm.config.shipped import shipped_files
 from obiterm.core.errors import ConfigError
@@ -402,3 +402,29 @@ def test_keys_come_from_the_environment_and_hide(load: Load) -> None:
     with pytest.raises(ConfigError, match="TWO_SECRET to be set") as failure:
         find_keys(profile.account("two"), {"TWO_KEY": "abcdefgh"})
     assert "abcdefgh" not in str(failure.value)
+
+
+def test_two_accounts_with_one_key_are_refused_without_showing_it(load: Load) -> None:
+    """Two variables may hold one key; the key itself decides (each would book both's fills)."""
+    both = account("one", "bybit", '["BTCUSDT"]', "demo", "env:ONE")
+    both += account("two", "bybit", '["ETHUSDT"]', "demo", "env:TWO")
+    profile = load('schema = 1\ntitle = "Two"\n' + both)
+    mine = {"ONE_KEY": "abcdefgh", "ONE_SECRET": "hush"}
+    require_own_keys(profile.accounts, mine)
+    require_own_keys(profile.accounts, {**mine, "TWO_KEY": "ijklmnop", "TWO_SECRET": "hush"})
+    with pytest.raises(ConfigError) as refused:
+        require_own_keys(profile.accounts, {**mine, "TWO_KEY": "abcdefgh", "TWO_SECRET": "hush"})
+    text = str(refused.value)
+    assert "account two" in text
+    assert "account one has the same one" in text
+    assert "abcd" not in text
+    assert "hush" not in text
+
+
+def test_one_key_for_two_kinds_of_markets_of_a_venue_is_two_accounts(load: Load) -> None:
+    both = account("spot", "binance", '["BTCUSDT"]', "testnet", "env:ONE")
+    both += account("perp", "binance-futures", '["BTCUSDT-PERP"]', "testnet", "env:ONE")
+    require_own_keys(
+        load('schema = 1\ntitle = "Two"\n' + both).accounts,
+        {"ONE_KEY": "abcdefgh", "ONE_SECRET": "hush"},
+    )
