@@ -145,13 +145,22 @@ def _add_host(commands: Commands[Parser]) -> None:
     parser.set_defaults(run=dispatch.host)
 
 
+_STATES_ABOUT = (
+    "Say what the running host does. States: ACTIVE trades; REDUCING only shrinks positions; "
+    "HALTED was killed; CONNECTING cannot trade, its venue is tried again and again; STOPPED "
+    "cannot trade until a human mends what its line says and arms it again. The host is ACTIVE "
+    "while an account is and none is HALTED or REDUCING."
+)
+
+
 def _add_shell(commands: Commands[Parser]) -> None:
     for name, text in (
         ("status", "say what the running host does"),
         ("kill", "halt every engine, cancel every order, verify at the venue"),
         ("exit", "kill, then close every position"),
     ):
-        parser = commands.add_parser(name, help=text)
+        about = _STATES_ABOUT if name == "status" else None
+        parser = commands.add_parser(name, help=text, description=about)
         _profile_option(parser, None, "profile (default: the running one)")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         if name != "status":

@@ -188,7 +188,10 @@ def _show(status: Status, *, as_json: bool) -> int:
             },
             "state": status.state,
             "watchdog": {"rule": status.watchdog, "told": status.losses},
-            "accounts": [msgspec.to_builtins(account) for account in status.accounts],
+            "accounts": [
+                {**msgspec.to_builtins(account), "state": account.word}
+                for account in status.accounts
+            ],
         }
         sys.stdout.write(msgspec.json.encode(body).decode() + "\n")
         return 0
@@ -201,7 +204,7 @@ def _show(status: Status, *, as_json: bool) -> int:
     for account in status.accounts:
         print(
             f"  {account.name}  {account.venue} {account.environment.value}  "
-            f"{account.state.value}  {account.open_orders} open orders  {_feed(account)}"
+            f"{account.word}  {account.open_orders} open orders  {_feed(account)}"
             f"{'' if account.covered else '  no watchdog'}"
         )
         if account.trouble:

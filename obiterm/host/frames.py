@@ -323,4 +323,5 @@ def account_status(slot: AccountSlot, now_ns: int) -> AccountStatus:
         positions=position_rows(engine, slot.venue, now_ns) if engine is not None else [],
         feed_age_ms=max(ages, default=math.nan),
         trouble=slot.trouble,
+        standing=slot.standing,
     )

@@ -22,7 +22,7 @@ from obiterm.core.commands import (
     StopStrategy,
 )
 from obiterm.core.errors import DataError
-from obiterm.core.values import NS_PER_S, OrderRole, OrderState, TradingState
+from obiterm.core.values import NS_PER_S, OrderRole, OrderState
 from obiterm.engine.account import AccountEngine
 from obiterm.host import frames
 from obiterm.host.cover import Cover
@@ -54,6 +54,8 @@ from obiterm.trading.order_states import TrackedOrder
 _STOP_LIMIT_S = 10.0
 _WITHDRAW_LIMIT_S = 3.0
 _LOOK_AGAIN_S = 0.02
+_STATES = ("HALTED", "REDUCING", "ACTIVE", "CONNECTING", "STOPPED")
+"""Of all accounts the first that one of them is in is the state of the host."""
 
 
 class HostOptions(msgspec.Struct, frozen=True):
@@ -298,23 +300,20 @@ class HostService:
     def status(self) -> Status:
         """Return the host's state for shells."""
         now_ns = self._clock.wall_ns()
-        states = {slot.state for slot in self._slots}
-        worst = next(
-            (s for s in (TradingState.HALTED, TradingState.REDUCING) if s in states),
-            TradingState.ACTIVE,
-        )
+        accounts = [
+            msgspec.structs.replace(
+                self._account_status(slot, now_ns),
+                covered=self.cover is not None and self.cover.is_up and slot.has_keys,
+            )
+            for slot in self._slots
+        ]
+        words = {account.word for account in accounts}
         return Status(
             host_pid=os.getpid(),
             profile=self._options.profile,
             uptime_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_S,
-            state=worst.value,
-            accounts=[
-                msgspec.structs.replace(
-                    self._account_status(slot, now_ns),
-                    covered=self.cover is not None and self.cover.is_up and slot.has_keys,
-                )
-                for slot in self._slots
-            ],
+            state=next(word for word in _STATES if word in words),
+            accounts=accounts,
             panic=frames.panic_pane(self._slots),
             watchdog=self.cover.text if self.cover is not None else "off",
             losses=self.cover.losses if self.cover is not None else [],
@@ -336,6 +335,7 @@ class HostService:
                 positions=[],
                 feed_age_ms=math.nan,
                 trouble=slot.trouble,
+                standing=slot.standing,
             )
 
     def _welcome(self, viewer: Viewer) -> Welcome:

@@ -81,6 +81,13 @@ class AccountSlot:
         return self.engine.kernel.state if self.engine is not None else self._state
 
     @property
+    def standing(self) -> str:
+        """Whether it can trade: ``READY``, ``CONNECTING`` or ``STOPPED`` until a human acts."""
+        if self.is_stopped:
+            return "STOPPED"
+        return "CONNECTING" if self._trouble else "READY"
+
+    @property
     def holding(self) -> bool:
         """Whether ``HoldFire`` is in force."""
         return self.engine.kernel.gate.holding if self.engine is not None else self._holds

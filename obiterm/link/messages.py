@@ -251,6 +251,15 @@ class AccountStatus(msgspec.Struct, frozen=True):
     """Why it does not trade and what to do; empty when all is well."""
     covered: bool = False
     """Whether the watchdog acts for it when the host is lost."""
+    standing: str = "READY"
+    """``READY``, ``CONNECTING`` (its venue is tried again and again) or ``STOPPED`` (it waits
+    for a human). Only an account that is ready trades, whatever its ``state``."""
+
+    @property
+    def word(self) -> str:
+        """What it may do, in one word: ``ACTIVE`` only where it can trade now."""
+        is_safe = self.state is not TradingState.ACTIVE
+        return self.state.value if is_safe or self.standing == "READY" else self.standing
 
 
 class Status(msgspec.Struct, frozen=True, tag=True):

@@ -75,6 +75,9 @@ async def test_each_says_why_it_does_not_trade(venue: str, monkeypatch: pytest.M
             assert slot.trouble.endswith("mend it, then re-arm the account to try again")
             assert "(" in slot.trouble, "it does not say what to do"
             assert len(told(running, slot)) == 1
+        standing = {one.name: one.word for one in running.service.status().accounts}
+        assert {standing[slot.name] for slot in stopped} == {"STOPPED"}
+        assert standing["good"] == running.service.status().state == "ACTIVE"
         assert "trade" in slots["reader"].trouble or "rights" in slots["reader"].trouble
         if hedge:
             assert "hedge mode" in slots["hedge"].trouble

@@ -88,12 +88,17 @@ async def test_a_key_that_the_venue_repeats_shows_nowhere(
         slot = running.slots[0]
         await until(lambda: bool(slot.trouble))
         status = await asyncio.to_thread(run, "status", "--json")
+        shown = await asyncio.to_thread(run, "status")
         running.service.ask_stop("test over")
         await asyncio.wait_for(host, DEADLINE_S)
+    body = json.loads(status.stdout)
+    assert body["state"] == body["accounts"][0]["state"] == "STOPPED"
+    assert shown.stdout.count("STOPPED") == 2
+    assert "ACTIVE" not in shown.stdout
     assert "error sign!" in slot.trouble, "the venue's words are not told"
     lines = [one.text for one in running.service._publisher._lines]
     kept = files_in(own_home)
-    told = [slot.trouble, *lines, status.stdout, status.stderr]
+    told = [slot.trouble, *lines, shown.stdout, status.stdout, status.stderr]
     for text in [*(one.encode() for one in told), *kept]:
         assert key.encode() not in text
         assert key.replace("/", "\\/").encode() not in text
