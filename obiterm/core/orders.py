@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from obiterm.core.values import (
@@ -92,3 +94,23 @@ class LiveOrder(msgspec.Struct, frozen=True):
     created_ns: int
     reduce_only: bool = False
     post_only: bool = False
+
+
+class ListedOrder(msgspec.Struct, frozen=True):
+    """One open order of the account on any market, in the venue's own figures."""
+
+    symbol: Symbol
+    name: str
+    """Our id, or the venue's where the order has none of ours."""
+    side: str
+    quantity: str
+
+
+class ListedPosition(msgspec.Struct, frozen=True):
+    """One open perpetual position of the account on any market."""
+
+    symbol: Symbol
+    quantity: Decimal
+    """Signed: negative short."""
+    leg: str = ""
+    """``LONG`` or ``SHORT`` in hedge mode."""

@@ -16,7 +16,13 @@ import msgspec
 
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
+from obiterm.core.orders import (
+    ApprovedOrder,
+    ListedOrder,
+    ListedPosition,
+    LiveOrder,
+    RehearsedOrder,
+)
 from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
 
 Emit = Callable[[Event], None]
@@ -157,6 +163,25 @@ class Gateway(Protocol):
 
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         """Ask about one order and wait; ``None`` when the venue does not have it."""
+        ...
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch every open order of the account, on markets that it does not trade here too."""
+        ...
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Fetch every open perpetual position of the account, on whatever market."""
+        ...
+
+    def sibling(self) -> Gateway:
+        """Return another gateway of the same account, to be prepared for other markets.
+
+        It is never run; ``close`` ends its connections.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections of a gateway that does not run."""
         ...
 
     def health(self) -> GatewayHealth:

@@ -13,7 +13,7 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import AccountStopped, Refused, RetryLater
 from obiterm.core.events import OrderReported, PositionReported
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import LiveOrder
+from obiterm.core.orders import ListedOrder, ListedPosition, LiveOrder
 from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, MarketKind, Symbol
 from obiterm.engine.backpack.calls import Caller
 from obiterm.engine.backpack.source import BackpackSource
@@ -35,7 +35,13 @@ from obiterm.venues.backpack.holdings import (
 from obiterm.venues.backpack.limits import Budget
 from obiterm.venues.backpack.order_requests import OrderRequests
 from obiterm.venues.backpack.requests import AccountRequests, HttpRequest, MarketRequests
-from obiterm.venues.backpack.rest_codec import RestCodec, check, maintenance
+from obiterm.venues.backpack.rest_codec import (
+    RestCodec,
+    check,
+    listed_orders,
+    listed_positions,
+    maintenance,
+)
 from obiterm.venues.backpack.signing import Credentials
 
 _CLOCK_KEPT_NS = 60 * NS_PER_S
@@ -183,6 +189,16 @@ class BackpackAccount:
         request = self.orders.open_orders(symbol, self.venue_ms())
         reply = await self.calls.get(request, urgent=self.hurries)
         return [_named(order) for order in self.codec.open_orders(reply.body)]
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Return the account's open orders on every market."""
+        request = self.orders.open_orders(None, self.venue_ms())
+        return listed_orders((await self.calls.get(request, urgent=self.hurries)).body)
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Return the account's open positions on every market."""
+        reply = await self.calls.ask(self.requests.positions(self.venue_ms()), urgent=self.hurries)
+        return listed_positions(reply.status, reply.body)
 
     async def _signed(self, build: _Build) -> HttpReply:
         return await self.calls.get(build(self.venue_ms()), urgent=self.hurries)

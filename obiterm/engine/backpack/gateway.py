@@ -9,7 +9,13 @@ from decimal import Decimal
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError
 from obiterm.core.events import BalanceChanged, Event, Filled, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
+from obiterm.core.orders import (
+    ApprovedOrder,
+    ListedOrder,
+    ListedPosition,
+    LiveOrder,
+    RehearsedOrder,
+)
 from obiterm.core.values import (
     NS_PER_S,
     ClientOrderId,
@@ -59,6 +65,9 @@ class BackpackGateway:
         self.rest_url = source.urls.rest
         self.is_fresh = is_fresh
         self.account = BackpackAccount(source, feed, credentials, budget, clock)
+        self._source = source
+        self._feed = feed
+        self._budget = budget
         self._credentials = credentials
         self._clock = clock
         self._fills = FillReader(self.account)
@@ -293,6 +302,29 @@ class BackpackGateway:
         if found is not None:
             self._emit(found)
         return found
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch the account's open orders on every market."""
+        self.account.hurry()
+        return await self.account.listed_orders()
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Fetch the account's open positions on every market."""
+        self.account.hurry()
+        return await self.account.listed_positions()
+
+    def sibling(self) -> BackpackGateway:
+        """Return another gateway of the account; its questions are those of an exit."""
+        other = BackpackGateway(
+            self._source, self._feed, self._credentials, self._budget, self._clock
+        )
+        other.account.hurry()
+        return other
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._orders.close()
+        self.account.calls.close()
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""

@@ -18,6 +18,8 @@ from obiterm.core.events import (
 )
 from obiterm.core.orders import (
     ApprovedOrder,
+    ListedOrder,
+    ListedPosition,
     LiveOrder,
     OrderIntent,
     RehearsedOrder,
@@ -65,6 +67,7 @@ class BinanceGateway:
         is_fresh: bool = False,
     ) -> None:
         self.rest_url = source.urls.rest
+        self._source = source
         self.is_fresh = is_fresh
         self._feed = feed
         self._credentials = credentials
@@ -270,6 +273,23 @@ class BinanceGateway:
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         """Ask about one order and wait; ``None`` when the venue does not have it."""
         return await self._orders.find(symbol, client_id)
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch the account's open orders on every market."""
+        self._rest.hurry()
+        return await self._rest.listed_orders()
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Return nothing: spot has balances only."""
+        return []
+
+    def sibling(self) -> BinanceGateway:
+        """Return another gateway of the account."""
+        return BinanceGateway(self._source, self._feed, self._credentials, self._clock)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._rest.close()
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""

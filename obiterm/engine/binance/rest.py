@@ -11,7 +11,7 @@ from obiterm.core.clock import Clock
 from obiterm.core.errors import AccountStopped, Refused
 from obiterm.core.events import Event, Filled, OrderReported
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, LiveOrder
+from obiterm.core.orders import ApprovedOrder, ListedOrder, LiveOrder
 from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, VenueOrderId
 from obiterm.engine.binance.source import BinanceSource
 from obiterm.engine.binance.wire import send_within
@@ -25,7 +25,13 @@ from obiterm.venues.binance.limits import Budget
 from obiterm.venues.binance.order_fields import SelfTradePolicy
 from obiterm.venues.binance.replies import Ask, Asked
 from obiterm.venues.binance.requests import HttpRequest, RestRequests
-from obiterm.venues.binance.rest_codec import RestCodec, account, check, commission
+from obiterm.venues.binance.rest_codec import (
+    RestCodec,
+    account,
+    check,
+    commission,
+    listed_orders,
+)
 from obiterm.venues.binance.signing import Credentials
 
 _NOTHING_OPEN = "-2011"
@@ -107,6 +113,11 @@ class BinanceRest:
         orders = self.codec.open_orders(reply.body)
         self.client_ids.update({order.venue_id: order.client_id for order in orders})
         return orders
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch the account's open orders on every market."""
+        reply = await self._get(self.requests.open_orders(None, self.venue_ms()))
+        return listed_orders(reply.body)
 
     async def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Fetch ``asset -> (free, locked)``."""

@@ -12,7 +12,13 @@ import msgspec
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError, ObitermError, Refused
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
+from obiterm.core.orders import (
+    ApprovedOrder,
+    ListedOrder,
+    ListedPosition,
+    LiveOrder,
+    RehearsedOrder,
+)
 from obiterm.core.values import (
     ClientOrderId,
     OrderKind,
@@ -274,6 +280,26 @@ class FuturesGateway:
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         """Ask about one order and wait; ``None`` when the venue does not have it."""
         return await self._ready().line.by_rest.find(symbol, client_id)
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch the account's open orders of both books on every market."""
+        self.rest.hurry()
+        return await self.rest.listed_orders()
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Fetch the account's open positions on every market."""
+        self.rest.hurry()
+        return await self.rest.listed_positions()
+
+    def sibling(self) -> FuturesGateway:
+        """Return another gateway of the account; its questions are those of an exit."""
+        other = FuturesGateway(self._source, self._feed, self._credentials, self._clock)
+        other.rest.hurry()
+        return other
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.rest.close()
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""

@@ -18,7 +18,7 @@ from obiterm.core.events import (
     PositionReported,
 )
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import ApprovedOrder, LiveOrder
+from obiterm.core.orders import ApprovedOrder, ListedOrder, ListedPosition, LiveOrder
 from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol, VenueOrderId
 from obiterm.engine.binance.wire import send_within
 from obiterm.engine.binance_futures.source import FuturesSource
@@ -43,7 +43,7 @@ from obiterm.venues.binance.futures.limits import FuturesBudget
 from obiterm.venues.binance.futures.order_fields import OrderPolicy
 from obiterm.venues.binance.futures.order_requests import AskedRequest, OrderRequests
 from obiterm.venues.binance.futures.replies import Asked, Outcome
-from obiterm.venues.binance.futures.rest_codec import RestCodec
+from obiterm.venues.binance.futures.rest_codec import RestCodec, listed_orders, listed_positions
 from obiterm.venues.binance.signing import Credentials
 from obiterm.venues.common.refusals import Verdict
 
@@ -144,6 +144,16 @@ class FuturesRest:
         for order in orders:
             self.known.learn(order.venue_id, order.client_id)
         return orders
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch the open orders of both books on every market (weight 80)."""
+        normal, algos = self.orders.open_orders(None, self.venue_ms())
+        waiting = await self.read(algos)
+        return listed_orders(await self.read(normal), waiting)
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Fetch the open positions on every market."""
+        return listed_positions(await self.read(self.account.positions(self.venue_ms())))
 
     async def learn_stops(self, symbol: Symbol) -> None:
         """Read past conditional orders, so that what they became is known as ours."""

@@ -13,7 +13,13 @@ from collections.abc import Iterable
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import Event, Filled, OrderReported, PositionReported
-from obiterm.core.orders import ApprovedOrder, LiveOrder, RehearsedOrder
+from obiterm.core.orders import (
+    ApprovedOrder,
+    ListedOrder,
+    ListedPosition,
+    LiveOrder,
+    RehearsedOrder,
+)
 from obiterm.core.values import (
     ClientOrderId,
     MarketKind,
@@ -269,6 +275,26 @@ class BybitGateway:
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         """Ask about one order and wait; ``None`` when the venue does not have it."""
         return await self._entry.orders.find(symbol, client_id)
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch the account's open orders on every spot market and perpetual."""
+        self._wire.hurry()
+        return await self._rest.listed_orders()
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Fetch the account's open positions on every perpetual."""
+        self._wire.hurry()
+        return await self._rest.listed_positions()
+
+    def sibling(self) -> BybitGateway:
+        """Return another gateway of the account; its questions are those of an exit."""
+        other = BybitGateway(self._source, self._feed, self._credentials, self._clock)
+        other._wire.hurry()
+        return other
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
 
     def health(self) -> GatewayHealth:
         """Return figures for the screen."""

@@ -15,7 +15,7 @@ from obiterm.core.events import (
     PositionReported,
 )
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import LiveOrder
+from obiterm.core.orders import ListedOrder, ListedPosition, LiveOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, MarketKind, Symbol
 from obiterm.engine.bybit.wire import RestWire
 from obiterm.engine.gateway import NO_TRADE
@@ -36,6 +36,7 @@ from obiterm.venues.bybit import (
     category_of,
 )
 from obiterm.venues.bybit.known_orders import SeenIds
+from obiterm.venues.bybit.rest_codec import listed_orders, listed_positions
 
 _OVERLAP_MS = 30_000
 """Executions this long before the mark are read again: a list may lag behind the stream."""
@@ -45,6 +46,9 @@ _KEPT_MS = 104 * _WEEK_MS
 """The venue keeps about two years."""
 SEARCHED_MS = 13 * _WEEK_MS
 """How far back the newest own fill is looked for at the start: a question for each week."""
+
+_SETTLES = ("USDT", "USDC")
+"""Coins that linear perpetuals settle in (§5.6)."""
 
 Balances = dict[str, tuple[Decimal, Decimal]]
 
@@ -123,6 +127,36 @@ class AccountReader:
         # An order that moves while the pages are read may stand on two of them.
         found = {order.venue_id: order for page in pages for order in page.open_orders}
         return list(found.values())
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        """Fetch the account's open orders on every spot market and perpetual."""
+        found: list[ListedOrder] = []
+        for category, settle in [(Category.SPOT, ""), *((Category.LINEAR, s) for s in _SETTLES)]:
+            cursor = ""
+            while True:
+                build = partial(self.orders.open_orders, category, settle=settle, cursor=cursor)
+                reply = await self.wire.ask(build)
+                page, following = listed_orders(category, reply.status, reply.body)
+                found += page
+                if following in ("", cursor):
+                    break
+                cursor = following
+        return found
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        """Fetch the account's open positions on every perpetual."""
+        found: list[ListedPosition] = []
+        for settle in _SETTLES:
+            cursor = ""
+            while True:
+                build = partial(self.account.positions, settle=settle, cursor=cursor)
+                reply = await self.wire.ask(build)
+                page, following = listed_positions(reply.status, reply.body)
+                found += page
+                if following in ("", cursor):
+                    break
+                cursor = following
+        return found
 
     async def balances(self) -> Balances:
         """Fetch ``asset -> (free, locked)``; an account without funds has none."""

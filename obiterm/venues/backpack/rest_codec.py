@@ -20,7 +20,7 @@ from obiterm.core.events import (
     Traded,
 )
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import LiveOrder
+from obiterm.core.orders import ListedOrder, ListedPosition, LiveOrder
 from obiterm.core.values import NS_PER_MS, NS_PER_S, NS_PER_US, Side, Symbol
 from obiterm.venues.backpack.client_ids import ClientIds
 from obiterm.venues.backpack.errors import NOT_RESTING, as_error
@@ -101,12 +101,8 @@ class RestCodec:
     # ── account ─────────────────────────────────────────────────────────────
 
     def positions(self, status: int, body: bytes, received_ns: int) -> list[PositionReported]:
-        """Read positions; without any the venue answers 404 or an empty list (§6.4)."""
-        if status == _HTTP_NOT_FOUND and _error(status, body).code == NOT_RESTING:
-            return []
-        check(status, {}, body)
-        rows = read(_read_positions, body, "positions")
-        return positions(rows, self._instruments, received_ns)
+        """Read the positions on the markets we trade."""
+        return positions(_position_rows(status, body), self._instruments, received_ns)
 
     def funding_payments(self, body: bytes, received_ns: int) -> list[FundingPaid]:
         """Read funding payments on the markets we trade, in the venue's order."""
@@ -206,6 +202,36 @@ class RestCodec:
             if candle is not None:
                 closed.append(candle)
         return closed
+
+
+def listed_orders(body: bytes) -> list[ListedOrder]:
+    """Read the account's open orders on every market, those that wait for a trigger too."""
+    return [
+        ListedOrder(
+            Symbol(row.symbol),
+            f"#{row.id}",
+            row.side,
+            row.quantity or row.trigger_quantity or row.quote_quantity or "0",
+        )
+        for row in read(_read_orders, body, "open orders")
+    ]
+
+
+def listed_positions(status: int, body: bytes) -> list[ListedPosition]:
+    """Read the account's open positions on every market."""
+    told = [
+        ListedPosition(Symbol(row.symbol), decimal(row.net_quantity, "netQuantity"))
+        for row in _position_rows(status, body)
+    ]
+    return [position for position in told if position.quantity]
+
+
+def _position_rows(status: int, body: bytes) -> list[PositionRow]:
+    """Read rows of positions; without any the venue answers 404 or an empty list (§6.4)."""
+    if status == _HTTP_NOT_FOUND and _error(status, body).code == NOT_RESTING:
+        return []
+    check(status, {}, body)
+    return read(_read_positions, body, "positions")
 
 
 def funding_rates(body: bytes) -> list[tuple[int, Decimal]]:

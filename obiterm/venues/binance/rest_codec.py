@@ -9,7 +9,7 @@ import msgspec
 
 from obiterm.core.events import AccountReconciled, DepthSnapshotted
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import LiveOrder
+from obiterm.core.orders import ListedOrder, LiveOrder
 from obiterm.core.values import Symbol
 from obiterm.venues.binance.errors import as_error
 from obiterm.venues.binance.market_messages import Snapshot, read_snapshot
@@ -113,6 +113,16 @@ class RestCodec:
             open_orders=self.open_orders(orders_body),
             received_ns=received_ns,
         )
+
+
+def listed_orders(body: bytes) -> list[ListedOrder]:
+    """Read the account's open orders on every market, whether we trade it or not."""
+    return [
+        ListedOrder(
+            Symbol(row.symbol), row.client_order_id or str(row.order_id), row.side, row.orig_qty
+        )
+        for row in read(_read_orders, body, "openOrders")
+    ]
 
 
 def account(body: bytes) -> AccountState:

@@ -46,12 +46,9 @@ def position(
     instrument = instruments.get(symbol_of(found, row.symbol))
     if instrument is None:
         return None
-    sign = _SIGNS.get(row.side or "")
-    if sign is None:
-        raise DataError(f"side of a position = {row.side!r}")
     return PositionReported(
         symbol=instrument.symbol,
-        lots=sign * lots_down(instrument, row.size or "0", "size"),
+        lots=_sign(row) * lots_down(instrument, row.size or "0", "size"),
         entry_price=number(row.entry_price or row.avg_price, "entryPrice"),
         mark_price=number(row.mark_price, "markPrice"),
         liquidation_price=number(row.liq_price, "liqPrice"),
@@ -60,6 +57,18 @@ def position(
         received_ns=received_ns,
         leg=leg_of(row.position_idx),
     )
+
+
+def signed_size(row: PositionRow) -> Decimal:
+    """Return the size of a position on any market, negative short."""
+    return _sign(row) * number(row.size, "size")
+
+
+def _sign(row: PositionRow) -> int:
+    sign = _SIGNS.get(row.side or "")
+    if sign is None:
+        raise DataError(f"side of a position = {row.side!r}")
+    return sign
 
 
 def leg_of(position_idx: int | None) -> str:

@@ -16,14 +16,16 @@ from obiterm.core.events import (
     Traded,
 )
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import LiveOrder
+from obiterm.core.orders import ListedOrder, ListedPosition, LiveOrder
 from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
 from obiterm.venues.bybit.envelope import checked, failure_of, open_envelope, result_of
 from obiterm.venues.bybit.holdings import (
     AccountTotals,
     balances,
     hedged_symbols,
+    leg_of,
     position,
+    signed_size,
     totals,
 )
 from obiterm.venues.bybit.known_orders import KnownOrders
@@ -33,6 +35,7 @@ from obiterm.venues.bybit.market_messages import (
     read_book_page,
 )
 from obiterm.venues.bybit.messages import (
+    OrderPage,
     PositionPage,
     WalletPage,
     lenient,
@@ -42,7 +45,7 @@ from obiterm.venues.bybit.reference_messages import (
     CandlePage,
 )
 from obiterm.venues.bybit.replies import LISTS, Asked, Outcome, batch, failed, succeeded
-from obiterm.venues.bybit.symbols import Category
+from obiterm.venues.bybit.symbols import Category, symbol_of
 from obiterm.venues.bybit.trade_ids import trade_id
 from obiterm.venues.bybit.translate import Translator, side_of, time_ns
 from obiterm.venues.common.scale import Scale, amount, exact_lots, near_ticks
@@ -53,6 +56,7 @@ _CANDLE_FIELDS = 6
 
 _read_wallet = lenient(WalletPage)
 _read_positions = lenient(PositionPage)
+_read_orders = lenient(OrderPage)
 _read_candles = lenient(CandlePage)
 _read_trades = lenient(PastTrades)
 
@@ -185,6 +189,38 @@ class RestCodec:
             for row in reversed(page.rows or [])
             if not row.is_block_trade
         ]
+
+
+def listed_orders(category: Category, status: int, body: bytes) -> tuple[list[ListedOrder], str]:
+    """Read a page of a category's open orders on every market, and where the next begins."""
+    page = read(_read_orders, result_of(status, body, "open orders"), "open orders")
+    rows = page.rows or []
+    orders = [
+        ListedOrder(
+            symbol_of(category, row.symbol),
+            row.order_link_id or row.order_id,
+            row.side,
+            row.qty or "0",
+        )
+        for row in rows
+    ]
+    return orders, (page.next_page_cursor or "") if rows else ""
+
+
+def listed_positions(status: int, body: bytes) -> tuple[list[ListedPosition], str]:
+    """Read a page of perpetual positions on every market, and where the next begins."""
+    page = read(_read_positions, result_of(status, body, "position list"), "position list")
+    rows = page.rows or []
+    told = [
+        ListedPosition(
+            symbol_of(Category.LINEAR, row.symbol),
+            signed_size(row),
+            leg_of(row.position_idx),
+        )
+        for row in rows
+    ]
+    found = [position for position in told if position.quantity]
+    return found, (page.next_page_cursor or "") if rows else ""
 
 
 def reconciled(

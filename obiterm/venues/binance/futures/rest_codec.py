@@ -19,9 +19,14 @@ from obiterm.core.events import (
     PositionReported,
 )
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import LiveOrder
+from obiterm.core.orders import ListedOrder, ListedPosition, LiveOrder
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Symbol, VenueOrderId
-from obiterm.venues.binance.futures.account_events import Wallet, funding_payments, positions
+from obiterm.venues.binance.futures.account_events import (
+    Wallet,
+    funding_payments,
+    leg_of,
+    positions,
+)
 from obiterm.venues.binance.futures.conditional import ConditionalOrders
 from obiterm.venues.binance.futures.errors import Failure, read_error
 from obiterm.venues.binance.futures.market_messages import MarkPrice, Snapshot, read_snapshot
@@ -216,6 +221,39 @@ class RestCodec:
             failure = Failure(_HTTP_REFUSED, error.code, error.msg)
             return failed(asked, failure, self._translator, received_ns)
         return Outcome(self._translator.order(read(_read_order, item, "batchOrders"), received_ns))
+
+
+def listed_orders(orders_body: bytes, algos_body: bytes) -> list[ListedOrder]:
+    """Read the account's open orders of both books on every market."""
+    resting = [
+        ListedOrder(
+            symbol_of(row.symbol), row.client_order_id or str(row.order_id), row.side, row.orig_qty
+        )
+        for row in read(_read_orders, orders_body, "openOrders")
+    ]
+    waiting = [
+        ListedOrder(
+            symbol_of(row.symbol),
+            row.client_algo_id or str(row.algo_id),
+            row.side,
+            row.quantity or "all",
+        )
+        for row in read(_read_algos, algos_body, "openAlgoOrders")
+    ]
+    return resting + waiting
+
+
+def listed_positions(body: bytes) -> list[ListedPosition]:
+    """Read the account's open positions on every market."""
+    told = [
+        ListedPosition(
+            symbol_of(row.symbol),
+            decimal(row.position_amt, "positionAmt"),
+            leg_of(row.position_side),
+        )
+        for row in read(_read_positions, body, "positionRisk")
+    ]
+    return [position for position in told if position.quantity]
 
 
 def account_config(body: bytes) -> AccountConfig:
