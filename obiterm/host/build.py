@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ from obiterm.engine.latches import LatchStore
 from obiterm.engine.listeners import EventListener, NoteListener
 from obiterm.engine.venues import open_hub
 from obiterm.host.exchange_child import ExchangeAddress
-from obiterm.host.inheritance import Inheritance, inherit, sent_ids
+from obiterm.host.inheritance import EarlierRuns, Inheritance, inherit, read_earlier
+from obiterm.host.journal_books import JournalFile
 from obiterm.host.slots import AccountSlot
 from obiterm.journal.log import Journal
 from obiterm.trading.record import StartRecord, StrategyRecord, encode_limits
@@ -125,6 +127,7 @@ class EngineBuilder:
         self._on_note = on_note
         self._on_event = on_event
         self._guard = SelfTradeGuard()
+        self._earlier: dict[str, EarlierRuns] = {}
         self._runs: set[RunId] = set()
         self.run = self._new_run()
         """Run of the host. Every engine has one of its own, and with it ids of its own."""
@@ -144,10 +147,9 @@ class EngineBuilder:
         Raises:
             ObitermError: the venue did not answer what has to be known.
         """
-        if isinstance(gateway, RemembersIds) and not gateway.is_fresh:
-            gateway.learn(sent_ids(self._journal, account.name))
+        earlier = None if gateway.is_fresh else await self._read_earlier(account.name, gateway)
         prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
-        past = self._past(account, slot, gateway, prepared)
+        past = await self._past(earlier, slot, gateway, prepared)
         remains = slot.remains
         record = StartRecord(
             program=__version__,
@@ -186,6 +188,7 @@ class EngineBuilder:
             self._on_event,
             self._guard,
         )
+        self._earlier.pop(account.name, None)
         clock_told = ClockMeasured(prepared.clock_offset_ns, 0, self._clock.wall_ns())
         engine.inherit([clock_told, *past.events], past.fill_marks, past.booked)
         return engine
@@ -197,20 +200,37 @@ class EngineBuilder:
         self._runs.add(run)
         return run
 
-    def _past(
-        self, account: AccountProfile, slot: AccountSlot, gateway: Gateway, prepared: Prepared
+    async def _read_earlier(self, account: str, gateway: Gateway) -> EarlierRuns:
+        """Read the journal once for an account, beside the loop: others are trading in it.
+
+        What is tried again later needs no second reading: until its engine stands nothing of
+        the account is written.
+        """
+        earlier = self._earlier.get(account)
+        if earlier is None:
+            journal = JournalFile(self._journal.path)
+            earlier = await asyncio.to_thread(read_earlier, journal, account)
+            if isinstance(gateway, RemembersIds):
+                await asyncio.to_thread(gateway.learn, earlier.sent)
+            self._earlier[account] = earlier
+        return earlier
+
+    async def _past(
+        self,
+        earlier: EarlierRuns | None,
+        slot: AccountSlot,
+        gateway: Gateway,
+        prepared: Prepared,
     ) -> Inheritance:
-        marks = prepared.fill_marks
-        if gateway.is_fresh:
+        if earlier is None:
             result = slot.remains.result_quote if slot.remains is not None else Decimal(0)
-            return Inheritance([], marks, result, knows_past=True)
-        now_ns = self._clock.wall_ns()
-        return inherit(
-            self._journal,
-            account.name,
+            return Inheritance([], prepared.fill_marks, result, knows_past=True)
+        return await asyncio.to_thread(
+            inherit,
+            earlier,
             prepared.instruments,
-            marks,
-            now_ns,
+            prepared.fill_marks,
+            self._clock.wall_ns(),
             mark_of=gateway.fill_mark,
             positions=prepared.positions,
             marks_from_ns=prepared.marks_from_ns,

@@ -24,7 +24,7 @@ from obiterm.engine.gateway import Gateway, Prepared, RemembersIds
 from obiterm.engine.latches import Latched, LatchStore
 from obiterm.engine.panic import PanicPath, PanicProgress
 from obiterm.host.build import HubRegistry, account_keys, new_run_id
-from obiterm.host.inheritance import sent_ids
+from obiterm.host.inheritance import read_earlier
 from obiterm.host.journal_books import JournalBooks, JournalFile, journal_path
 from obiterm.host.play_keys import play_keys_path, read_play_keys
 from obiterm.host.withdrawal import withdraw_entries
@@ -187,7 +187,7 @@ class _Account:
             self._cancel_blindly(gateway)
         if isinstance(gateway, RemembersIds):
             with contextlib.suppress(DataError, UsageError):
-                gateway.learn(sent_ids(self._journal, self._account.name))
+                gateway.learn(read_earlier(self._journal, self._account.name).sent)
         symbols = [Symbol(symbol) for symbol in self._account.symbols]
         return gateway, await gateway.prepare(symbols)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Protocol
@@ -19,6 +20,8 @@ from obiterm.trading.positions import Position
 from obiterm.trading.record import StartRecord
 
 _DAY_NS = 86_400 * NS_PER_S
+_IDS_KEPT = 50_000
+"""Venues that keep less of an id than we send remember so many (``venues.backpack``)."""
 _FILLED = Filled.__name__.encode()
 _FUNDING = FundingPaid.__name__.encode()
 
@@ -38,6 +41,20 @@ class Rows(Protocol):
     ) -> Iterator[Row]:
         """Yield committed rows, oldest first."""
         ...
+
+
+class EarlierRuns(msgspec.Struct, frozen=True):
+    """What the journal holds of earlier runs of one account.
+
+    Attributes:
+        own: when own fills and funding payments were journaled, and which, in order.
+        sent: our ids of the newest orders that were journaled before they left, oldest first.
+        start: how the newest run began; ``None`` without a word of any.
+    """
+
+    own: list[tuple[int, Filled | FundingPaid]]
+    sent: list[ClientOrderId]
+    start: StartRecord | None
 
 
 class Inheritance(msgspec.Struct, frozen=True):
@@ -119,9 +136,28 @@ class _Past:
             self.day_closed = self.booked - self.day_start if is_today else Decimal(0)
 
 
+def read_earlier(journal: Rows, account: str) -> EarlierRuns:
+    """Read what concerns a restart, in one pass: a second or so for a million rows.
+
+    Nothing of the event loop is touched: call it in a thread, before the account's engine
+    writes rows of its own.
+    """
+    own: list[tuple[int, Filled | FundingPaid]] = []
+    sent: deque[ClientOrderId] = deque(maxlen=_IDS_KEPT)
+    start = None
+    for row in journal.rows(account=account):
+        if row.kind == "event":
+            if (event := _own_event(row)) is not None:
+                own.append(event)
+        elif row.kind == "intent":
+            sent.append(_read_intent.decode(row.payload)[1].order.intent.client_id)
+        elif row.kind == "start":
+            start = row.payload
+    return EarlierRuns(own, list(sent), None if start is None else _read_start.decode(start))
+
+
 def inherit(
-    journal: Rows,
-    account: str,
+    earlier: EarlierRuns,
     instruments: Mapping[Symbol, Instrument],
     newest_at_venue: Mapping[Symbol, int],
     now_ns: int,
@@ -130,7 +166,7 @@ def inherit(
     positions: Iterable[PositionReported] = (),
     marks_from_ns: int = 0,
 ) -> Inheritance:
-    """Read the journal of an account that may still hold what earlier runs bought.
+    """Return what earlier runs left to an account that may still hold what they bought.
 
     Fills newer than anything the venue knows belong to another venue (a test network that
     was reset): that symbol starts empty, unless the venue does hold such a perpetual
@@ -140,8 +176,7 @@ def inherit(
     again from its first one, since a run that died may have missed one.
 
     Args:
-        journal: where earlier runs wrote.
-        account: whose rows count.
+        earlier: what the journal holds of them.
         instruments: the account's markets.
         newest_at_venue: mark of the newest own fill that the venue shows, by symbol.
         now_ns: present time; its UTC day is today.
@@ -152,7 +187,7 @@ def inherit(
     today = now_ns // _DAY_NS
     pasts = {symbol: _Past(instrument, mark_of) for symbol, instrument in instruments.items()}
     payments: dict[str, FundingPaid] = {}
-    for at_ns, event in _own_events(journal, account):
+    for at_ns, event in earlier.own:
         is_today = at_ns // _DAY_NS == today
         if isinstance(event, Filled):
             past = pasts.get(event.symbol)
@@ -161,7 +196,7 @@ def inherit(
         elif event.event_ns // _DAY_NS == today:
             payments[event.payment_id] = event
     held = {told.symbol: told.lots for told in positions if not told.leg}
-    started = _last_start(journal, account)
+    started = earlier.start
     fills: list[Filled] = []
     marks: dict[Symbol, int] = {}
     booked: dict[Symbol, frozenset[int]] = {}
@@ -180,26 +215,12 @@ def inherit(
     return Inheritance(fills, marks, result, started is not None, list(payments.values()), booked)
 
 
-def sent_ids(journal: Rows, account: str) -> list[ClientOrderId]:
-    """Return our ids of the orders that earlier runs journaled before they left, oldest first."""
-    rows = journal.rows(account=account, kind="intent")
-    return [_read_intent.decode(row.payload)[1].order.intent.client_id for row in rows]
-
-
-def _own_events(journal: Rows, account: str) -> Iterator[tuple[int, Filled | FundingPaid]]:
-    """Yield when and what own fills and funding payments were journaled, in order."""
-    for row in journal.rows(account=account, kind="event"):
-        if _FILLED not in row.payload and _FUNDING not in row.payload:
-            continue
-        at_ns, event = _read_event.decode(row.payload)
-        if isinstance(event, FundingPaid) or (
-            isinstance(event, Filled) and read_client_id(event.client_id) is not None
-        ):
-            yield at_ns, event
-
-
-def _last_start(journal: Rows, account: str) -> StartRecord | None:
-    payload = None
-    for row in journal.rows(account=account, kind="start"):
-        payload = row.payload
-    return None if payload is None else _read_start.decode(payload)
+def _own_event(row: Row) -> tuple[int, Filled | FundingPaid] | None:
+    if _FILLED not in row.payload and _FUNDING not in row.payload:
+        return None
+    at_ns, event = _read_event.decode(row.payload)
+    if isinstance(event, FundingPaid) or (
+        isinstance(event, Filled) and read_client_id(event.client_id) is not None
+    ):
+        return at_ns, event
+    return None

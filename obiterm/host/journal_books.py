@@ -17,7 +17,7 @@ from obiterm.core.instruments import Instrument
 from obiterm.core.values import ClientOrderId, Symbol
 from obiterm.engine.flatten import call
 from obiterm.engine.gateway import NO_TRADE, Gateway, Prepared
-from obiterm.host.inheritance import inherit
+from obiterm.host.inheritance import inherit, read_earlier
 from obiterm.journal.chain import Row
 from obiterm.journal.log import read_rows
 from obiterm.trading.ids import read_client_id
@@ -78,8 +78,7 @@ class JournalBooks:
         """
         try:
             past = inherit(
-                journal,
-                account,
+                read_earlier(journal, account),
                 prepared.instruments,
                 prepared.fill_marks,
                 self._clock.wall_ns(),

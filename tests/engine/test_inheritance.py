@@ -21,7 +21,7 @@ from obiterm.core.values import (
     VenueOrderId,
 )
 from obiterm.engine.gateway import NO_TRADE
-from obiterm.host.inheritance import Inheritance, inherit
+from obiterm.host.inheritance import Inheritance, inherit, read_earlier
 from obiterm.journal.log import Journal
 from obiterm.trading.ids import make_client_id
 from tests.trading_support.records import start_record
@@ -76,7 +76,7 @@ def write(journal: Journal, *fills: Filled, at_ns: int = NOW) -> None:
 
 def read(journal: Journal, newest: int = 1_000) -> Inheritance:
     journal.commit()
-    return inherit(journal, "main", {BTC: BTCUSDT}, {BTC: newest}, NOW, mark_of=by_id)
+    return inherit(read_earlier(journal, "main"), {BTC: BTCUSDT}, {BTC: newest}, NOW, mark_of=by_id)
 
 
 def by_id(one: Filled) -> int:
@@ -171,7 +171,9 @@ def read_perp(journal: Journal, newest: int, held: int | None = None) -> Inherit
     journal.commit()
     told = [] if held is None else [position(held)]
     marks = {PERP: newest}
-    return inherit(journal, "main", {PERP: FUTURE}, marks, NOW, mark_of=by_time, positions=told)
+    return inherit(
+        read_earlier(journal, "main"), {PERP: FUTURE}, marks, NOW, mark_of=by_time, positions=told
+    )
 
 
 def position(lots: int) -> PositionReported:
@@ -226,8 +228,7 @@ def test_a_venue_that_shows_no_trade_denies_none_from_before_what_it_shows(
     old = msgspec.structs.replace(fill(7, Side.BUY, 500), event_ns=NOW - age_ns)
     write(journal, old, at_ns=NOW - age_ns)
     past = inherit(
-        journal,
-        "main",
+        read_earlier(journal, "main"),
         {BTC: SPOT_BY_TIME},
         {BTC: NO_TRADE},
         NOW,
