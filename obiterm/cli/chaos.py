@@ -37,8 +37,9 @@ CALM_S = 5.0
 """How long everything goes its normal way between the last fault and the kill."""
 BARE_LIMIT_S = 2.0
 """Longest time without a stop while nothing is wrong: the alarm of the screen."""
-BARE_LIMIT_FAULTY_S = 20.0
-"""The same while exchanges misbehave: two faults of 5 to 8 s in a row and the way back."""
+BARE_LIMIT_FAULTY_S = 35.0
+"""The same while exchanges misbehave. On spot a close needs the coins of its stop, and one that
+is answered with a 5xx is unknown for the 6 s in which it may still arrive: five in a row."""
 _EQUAL_WITHIN_S = 30.0
 _SIGHT_WITHIN_S = 60.0
 _PANIC_WITHIN_S = 20.0

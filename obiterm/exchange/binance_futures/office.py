@@ -93,6 +93,11 @@ class FuturesOffice(BackOffice):
         self._algos[name] = {}
         self._waiting[name] = {}
 
+    def told_id(self, order_id: int, client_id: str) -> str:
+        """Return the id of a conditional order, which the order that it becomes has not."""
+        algo = self.algo_of.get(order_id)
+        return client_id if algo is None else algo.client_id
+
     def add_algo(self, algo: AlgoOrder) -> AlgoOrder:
         """Keep a conditional order that the core has accepted; its id is given here."""
         algo.algo_id = self._next_algo_id

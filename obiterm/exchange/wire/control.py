@@ -86,7 +86,18 @@ class ControlSide:
         ]
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
-        return json_reply(self._doors.ledger())
+        return json_reply(self._named(self._doors.ledger()))
+
+    def _named(self, told: object) -> object:
+        """Give orders and fills, wherever they stand, the ids that callers gave them."""
+        if isinstance(told, list):
+            return [self._named(one) for one in told]
+        if not isinstance(told, dict):
+            return told
+        named = {key: self._named(value) for key, value in told.items()}
+        if "client_id" in named and "order_id" in named:
+            named["client_id"] = self._office.told_id(told["order_id"], told["client_id"])
+        return named
 
     async def _get_state(self, request: web.Request) -> web.Response:
         """Tell whether the market still moves; a capture comes to an end."""
@@ -111,7 +122,7 @@ class ControlSide:
             ]
             for name in self._office.uids
         }
-        return json_reply({"accounts": orders})
+        return json_reply(self._named({"accounts": orders}))
 
     async def _get_protection(self, request: web.Request) -> web.Response:
         return json_reply(self._doors.protection())
