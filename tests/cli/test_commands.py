@@ -84,13 +84,14 @@ def test_screen_options_before_the_command_count() -> None:
 def test_status_tells_people_and_programs(start_host: StartHost) -> None:
     host = start_host()
     told = json.loads(run("status", "--json").stdout)
-    assert set(told) == {"host", "state", "accounts"}
+    assert set(told) == {"host", "state", "watchdog", "accounts"}
+    assert set(told["watchdog"]) == {"rule", "told"}
     assert set(told["host"]) == {"pid", "profile", "uptime_s"}
     assert told["host"]["pid"] == host.process.pid
     (account,) = told["accounts"]
     assert set(account) == {
         *("name", "venue", "environment", "state"),
-        *("rest", "open_orders", "positions", "feed_age_ms", "trouble"),
+        *("rest", "open_orders", "positions", "feed_age_ms", "trouble", "covered"),
     }
     assert account["rest"] == host.rest
     assert account["trouble"] == ""
