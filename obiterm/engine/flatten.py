@@ -13,9 +13,18 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import AccountStopped, ObitermError, Refused, RetryLater
+from obiterm.core.errors import (
+    AccountStopped,
+    DataError,
+    ObitermError,
+    Refused,
+    RetryLater,
+    UsageError,
+)
 from obiterm.core.instruments import Instrument
+from obiterm.core.orders import ListedPosition
 from obiterm.core.values import NS_PER_S, ClientOrderId, OrderRole, RunId, Side, Symbol
+from obiterm.engine.abroad import Market, MarketsAbroad
 from obiterm.engine.gateway import Gateway
 from obiterm.trading.desk import PANIC
 from obiterm.trading.ids import make_client_id
@@ -98,19 +107,26 @@ class Flattener:
         self._holdings = holdings
         self._number = 0
         self._begun = 0
-        self._blind_rounds = {"fills": 0, "positions": 0}
+        self._blind_rounds = {"fills": 0, "positions": 0, "abroad": 0}
         self._closings: dict[tuple[Symbol, str], _Closing] = {}
         self._found: set[tuple[Symbol, str]] = set()
+        self._abroad = MarketsAbroad(gateway)
+        self._unseen = ""
+
+    async def close(self) -> None:
+        """Close the connections to markets that the account does not trade here."""
+        await self._abroad.close()
 
     def begin(self) -> None:
         """Forget the tries of an earlier exit."""
         self._closings = {}
         self._found = set()
-        self._blind_rounds = {"fills": 0, "positions": 0}
+        self._blind_rounds = {"fills": 0, "positions": 0, "abroad": 0}
 
     def given_up(self) -> list[str]:
-        """Return the positions that the venue refused to close, with its words."""
-        return [c.given_up for c in self._closings.values() if c.given_up]
+        """Return what could not be closed, with the venue's words."""
+        left = [c.given_up for c in self._closings.values() if c.given_up]
+        return [*left, self._unseen] if self._unseen else left
 
     @property
     def is_done(self) -> bool:
@@ -121,13 +137,14 @@ class Flattener:
         """Close what can be closed now; return how many positions were there.
 
         What hinders spot does not hold up perpetuals, nor the other way: the first trouble
-        is raised after both were tried.
+        is raised after all were tried. Markets that the account does not trade here come last.
         """
         self._found = set()
         trouble: Exception | None = None
         for is_wanted, work in (
             (self._has_perpetuals, self._perpetuals),
             (self._has_spot, self._spot),
+            (True, self._elsewhere),
         ):
             if not is_wanted:
                 continue
@@ -153,7 +170,9 @@ class Flattener:
         trouble: Exception | None = None
         for symbol, leg, lots in await self._held_at_venue():
             try:
-                await self._close_if_due(symbol, leg, lots, lots)
+                await self._close_if_due(
+                    self._closing_of(symbol, leg), self._own(symbol), lots, lots
+                )
             except (ObitermError, OSError, TimeoutError) as error:
                 trouble = trouble or error  # the next position is not held up by it
         if trouble is not None:
@@ -185,7 +204,8 @@ class Flattener:
             lots = min(held, instrument.lots_down(free))
             if lots < instrument.min_lots:
                 continue
-            await self._close_if_due(symbol, "", lots, held)
+            closing = self._closing_of(symbol, "")
+            await self._close_if_due(closing, self._own(symbol), lots, held)
 
     async def _refresh(self) -> None:
         try:
@@ -196,22 +216,72 @@ class Flattener:
             if self._blind_rounds["fills"] < _BLIND_AFTER:
                 raise
 
+    async def _elsewhere(self) -> None:
+        """Close perpetuals on markets that the account does not trade here (R102).
+
+        Where the venue does not tell them for long, that is said instead of "none left".
+        """
+        self._unseen = ""
+        try:
+            listed = await call(self._gateway.listed_positions())
+            self._blind_rounds["abroad"] = 0
+        except (ObitermError, OSError, TimeoutError) as error:
+            self._blind_rounds["abroad"] += 1
+            if self._blind_rounds["abroad"] < _BLIND_AFTER:
+                raise
+            self._unseen = f"positions on other markets: not told ({error or 'no answer'})"
+            return
+        trouble: Exception | None = None
+        for position in listed:
+            if position.symbol not in self._instruments:
+                try:
+                    await self._close_abroad(position)
+                except (ObitermError, OSError, TimeoutError) as error:
+                    trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+
+    async def _close_abroad(self, position: ListedPosition) -> None:
+        """Close a position by a gateway for its market; one that none can be had for is named."""
+        closing = self._closing_of(position.symbol, position.leg)
+        if closing.given_up:
+            return
+        named = f"{position.quantity:f} {position.symbol}"
+        try:
+            market = await self._abroad.market(position.symbol)
+        except (AccountStopped, Refused, UsageError, DataError) as error:
+            closing.given_up = f"{named}: {error}"
+            return
+        lots = market.instrument.lots_down(abs(position.quantity))
+        if not lots:
+            closing.given_up = f"{named}: less than can be traded"
+            return
+        signed = lots if position.quantity > 0 else -lots
+        await self._close_if_due(closing, market, signed, signed)
+
     # -- closing ----------------------------------------------------------------------------
 
-    async def _close_if_due(self, symbol: Symbol, leg: str, lots: int, held: int) -> None:
-        """Send a close, unless one is in doubt, is not shown yet, or the venue keeps refusing."""
+    def _closing_of(self, symbol: Symbol, leg: str) -> _Closing:
+        """Return what was done about a position that was found now."""
         key = symbol, leg
         self._found.add(key)
         closing = self._closings.get(key)
         if closing is None:
             self._begun += 1
             closing = self._closings[key] = _Closing(symbol, self._begun)
-        if closing.given_up or not await self._is_settled(closing):
-            return
-        if self._is_shown(closing, held):
-            await self._close(closing, lots, held)
+        return closing
 
-    def _is_shown(self, closing: _Closing, held: int) -> bool:
+    def _own(self, symbol: Symbol) -> Market:
+        return Market(self._gateway, self._instruments[symbol])
+
+    async def _close_if_due(self, closing: _Closing, market: Market, lots: int, held: int) -> None:
+        """Send a close, unless one is in doubt, is not shown yet, or the venue keeps refusing."""
+        if closing.given_up or not await self._is_settled(closing, market):
+            return
+        if self._is_shown(closing, market, held):
+            await self._close(closing, market, lots, held)
+
+    def _is_shown(self, closing: _Closing, market: Market, held: int) -> bool:
         """Return whether what is held shows the last close, or should by now.
 
         On spot our own fills must show at least a part of it: selling the same coins twice is
@@ -221,29 +291,26 @@ class Flattener:
         if not closing.filled_lots or abs(held) <= expected:
             return True
         is_late = self._clock.wall_ns() - closing.sent_ns > _SHOWN_WITHIN_NS
-        is_perpetual = self._instruments[closing.symbol].is_perpetual
-        return is_late and (is_perpetual or held != closing.held_lots)
+        return is_late and (market.instrument.is_perpetual or held != closing.held_lots)
 
-    async def _close(self, closing: _Closing, lots: int, held: int) -> None:
+    async def _close(self, closing: _Closing, market: Market, lots: int, held: int) -> None:
         """Send one reducing order; until its outcome is known no other follows (T7 T12)."""
         self._number += 1
         symbol = closing.symbol
         tag = f"p{closing.number}{symbol[:4]}"
         client_id = make_client_id(self._run_id, self._number, OrderRole.PANIC, PANIC, tag)
         side = Side.SELL if lots > 0 else Side.BUY
-        instrument = self._instruments.get(symbol)
-        size = abs(lots)
-        if instrument is not None:
-            size = min(size, instrument.market_max_lots, instrument.max_lots)
+        gateway, instrument = market
+        size = min(abs(lots), instrument.market_max_lots, instrument.max_lots)
         closing.client_id, closing.sent_ns = client_id, self._clock.wall_ns()
         closing.held_lots, closing.filled_lots = held, 0
         try:
-            filled = await call(self._gateway.close_market(symbol, side, size, client_id))
+            filled = await call(gateway.close_market(symbol, side, size, client_id))
         except Refused as refusal:
             closing.client_id = None
             closing.refusals += 1
             if closing.refusals >= _MOST_REFUSALS:
-                closing.given_up = f"{self._words(symbol, lots)}: {refusal}"
+                closing.given_up = f"{instrument.quantity(lots):f} {symbol}: {refusal}"
             return
         except (RetryLater, AccountStopped):
             closing.client_id = None  # it did not reach the venue; anything else is in doubt
@@ -252,18 +319,12 @@ class Flattener:
         closing.refusals = 0
         closing.filled_lots = filled
 
-    def _words(self, symbol: Symbol, lots: int) -> str:
-        instrument = self._instruments.get(symbol)
-        if instrument is None:
-            return f"{lots} lots of {symbol}"
-        return f"{instrument.quantity(abs(lots)):f} {instrument.base}"
-
-    async def _is_settled(self, closing: _Closing) -> bool:
+    async def _is_settled(self, closing: _Closing, market: Market) -> bool:
         """Return whether no close of this position is in doubt; ask the venue if one is."""
         if closing.client_id is None:
             return True
         asked_ns = self._clock.wall_ns()
-        found = await call(self._gateway.find_order(closing.symbol, closing.client_id))
+        found = await call(market.gateway.find_order(closing.symbol, closing.client_id))
         if found is None:
             if asked_ns - closing.sent_ns < ARRIVES_WITHIN_NS:
                 return False  # the close may have come after the venue looked

@@ -16,6 +16,7 @@ from obiterm.core.errors import ObitermError
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import LiveOrder
 from obiterm.core.values import NS_PER_MS, RunId, Symbol
+from obiterm.engine.abroad import OrdersAbroad
 from obiterm.engine.flatten import Flattener, Holdings, call
 from obiterm.engine.gateway import Gateway
 
@@ -23,6 +24,8 @@ _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 2.0
 _LONGEST_WATCH_S = 0.2
 """Longest pause while orders may still arrive at the venue."""
+_NAMED = 3
+"""Orders that are named in a line."""
 _LOG = logging.getLogger("obiterm.engine")
 
 
@@ -73,6 +76,7 @@ class PanicPath:
         self._clock = clock
         self._books = books
         self._flattener = Flattener(gateway, instruments, run, clock, books)
+        self._abroad = OrdersAbroad(gateway, instruments, clock)
         self._task: asyncio.Task[None] | None = None
         self.progress: PanicProgress | None = None
 
@@ -95,6 +99,7 @@ class PanicPath:
             self.progress.flatten = self.progress.flatten or flatten
             return
         self._flattener.begin()
+        self._abroad = OrdersAbroad(self._gateway, self._instruments, self._clock)
         self.progress = PanicProgress(account, flatten, who, self._clock.wall_ns())
         self.progress.open_before = open_before
         self._task = asyncio.get_running_loop().create_task(self._run(self.progress))
@@ -113,6 +118,12 @@ class PanicPath:
     # -- rounds -----------------------------------------------------------------------------
 
     async def _run(self, progress: PanicProgress) -> None:
+        try:
+            await self._rounds(progress)
+        finally:
+            await self._flattener.close()
+
+    async def _rounds(self, progress: PanicProgress) -> None:
         started = self._clock.monotonic_ns()
         wait_s = _FIRST_WAIT_S
         while True:
@@ -134,17 +145,17 @@ class PanicPath:
 
     async def _round(self, progress: PanicProgress) -> bool:
         """Cancel, look, and with ``flatten`` close; return whether nothing is left to do."""
-        orders = await self._open_orders()
-        if orders:
-            await self._cancel_all(sorted({order.symbol for order in orders}))
-            left = await self._open_orders()
-            progress.cancelled += max(0, len(orders) - len(left))
-            orders = left
-        progress.left_orders = len(orders)
+        try:
+            orders = await self._cancel_own(progress)
+        finally:
+            await self._cancel_abroad(progress)
+        abroad = self._abroad.orders
+        progress.left_orders = len(orders) + len(abroad)
         progress.cancelled = max(progress.cancelled, progress.open_before - len(orders))
-        names = ", ".join(f"{o.symbol} {o.client_id}" for o in orders[:3])
-        progress.text = f"still open: {names}" if orders else ""
-        if orders:
+        names = [f"{o.symbol} {o.client_id}" for o in orders]
+        names += [f"{o.symbol} {o.side} {o.quantity} {o.name}" for o in abroad]
+        progress.text = f"still open: {', '.join(names[:_NAMED])}" if names else ""
+        if orders or not self._abroad.is_clear:
             return False
         if progress.flatten:
             await self._flatten(progress)
@@ -156,6 +167,25 @@ class PanicPath:
         if self._books.on_the_way():
             return False  # sent before the kill, not seen yet: it is cancelled when it shows up
         return not progress.flatten or self._flattener.is_done
+
+    async def _cancel_own(self, progress: PanicProgress) -> list[LiveOrder]:
+        """Cancel what is open on the account's markets; return what is left."""
+        orders = await self._open_orders()
+        if not orders:
+            return orders
+        await self._cancel_all(sorted({order.symbol for order in orders}))
+        left = await self._open_orders()
+        progress.cancelled += max(0, len(orders) - len(left))
+        return left
+
+    async def _cancel_abroad(self, progress: PanicProgress) -> None:
+        """Cancel what is open on the account's other markets; the next look verifies it."""
+        if not self._abroad.is_due:
+            return
+        before = len(self._abroad.orders)
+        symbols = await call(self._abroad.look())
+        progress.cancelled += max(0, before - len(self._abroad.orders))
+        await self._cancel_all(sorted(symbols))
 
     async def _flatten(self, progress: PanicProgress) -> None:
         progress.left_positions = await self._flattener.round()

@@ -10,7 +10,7 @@ from typing import cast
 from obiterm.core.errors import Refused
 from obiterm.core.events import OrderReported, PositionReported
 from obiterm.core.instruments import Instrument
-from obiterm.core.orders import LiveOrder
+from obiterm.core.orders import ListedOrder, ListedPosition, LiveOrder
 from obiterm.core.values import ClientOrderId, MarketKind, RunId, Side, Symbol
 from obiterm.engine.gateway import Gateway
 from obiterm.engine.panic import PanicPath
@@ -85,6 +85,12 @@ class Venue:
             for name, lots in self.held.items()
             if lots
         ]
+
+    async def listed_orders(self) -> list[ListedOrder]:
+        return []
+
+    async def listed_positions(self) -> list[ListedPosition]:
+        return []
 
     async def find_order(self, symbol: Symbol, client_id: ClientOrderId) -> OrderReported | None:
         self.asked.append(client_id)
