@@ -91,7 +91,7 @@ def test_status_tells_people_and_programs(start_host: StartHost) -> None:
     (account,) = told["accounts"]
     assert set(account) == {
         *("name", "venue", "environment", "state"),
-        *("rest", "open_orders", "positions", "feed_age_ms", "trouble", "covered"),
+        *("rest", "open_orders", "positions", "feed_age_ms", "trouble", "covered", "standing"),
     }
     assert account["rest"] == host.rest
     assert account["trouble"] == ""
