@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from aiohttp import web
 from msgspec.structs import replace
 
 from obiterm.config.keys import ApiKeys
@@ -117,3 +120,40 @@ async def test_hmac_and_ed25519_keys_trade(server: ExchangeServer) -> None:
 ED25519_PEM = """-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f
 -----END PRIVATE KEY-----"""
+
+
+async def test_a_stop_that_was_taken_is_no_failure_when_what_it_became_is_not_told(
+    trader: Trader,
+) -> None:
+    """It fired at once; the question for the order that it became is cut (T7)."""
+    entry = trader.send(trader.order(kind=OrderKind.MARKET, lots=20))
+    await trader.event(OrderReported, client_id=entry, state=OrderState.FILLED)
+    serve = trader.server.exchange.dispatch
+    asked: list[str] = []
+
+    async def dispatch(request: web.Request) -> web.StreamResponse:
+        asked.append(f"{request.method} {request.path}")
+        if request.method == "GET" and request.path == "/fapi/v1/order":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        reply = await serve(request)
+        if request.method == "POST" and request.path == "/fapi/v1/algoOrder":
+            assert isinstance(reply, web.Response)
+            assert isinstance(reply.body, bytes)
+            told = json.loads(reply.body) | {"algoStatus": "TRIGGERED", "actualOrderId": "77"}
+            return web.json_response(told)
+        return reply
+
+    trader.server.exchange.dispatch = dispatch  # type: ignore[method-assign]
+    stop = trader.order(
+        Side.SELL,
+        OrderKind.STOP_MARKET,
+        lots=20,
+        ticks=trader.bid_ticks() - 20_000,
+        reduce_only=True,
+        role=OrderRole.STOP,
+    )
+    await trader.gateway.rest.place(stop)
+    assert "GET /fapi/v1/order" in asked
+    assert asked.count("POST /fapi/v1/algoOrder") == 1
