@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
+from aiohttp import web
 
 from obiterm.core.errors import ObitermError
 from obiterm.core.values import RunId, Side, Symbol
@@ -11,7 +14,7 @@ from obiterm.engine.flatten import Flattener
 from obiterm.engine.gateway import Prepared
 from obiterm.engine.panic import PanicPath
 from obiterm.net.clock import SteadyClock
-from tests.engine_bybit.conftest import PERP, SPOT, Trader
+from tests.engine_bybit.conftest import PERP, SPOT, CountedExchange, Trader, trader_of
 
 MOST = 4
 """Largest market order that the account's instrument allows here."""
@@ -99,3 +102,27 @@ async def test_r102_the_panic_path_takes_orders_and_position_of_other_programs(
     assert (path.progress.left_orders, path.progress.left_positions) == (0, 0)
     ledger = await trader.back.ledger()
     assert (ledger["open_orders"], ledger["positions"]) == ([], [])
+
+
+async def test_a_key_without_the_right_to_perpetuals_ends_its_kill_all_the_same(
+    server: CountedExchange,
+) -> None:
+    """What it may not list it does not trade; the refusal stops nothing else."""
+    async with trader_of(server, symbols=[SPOT]) as trader:
+        await trader.rest_away(SPOT)
+        serve = server.exchange.dispatch
+
+        async def dispatch(request: web.Request) -> web.StreamResponse:
+            if "category=linear" in request.path_qs:
+                words = "Permission denied, please check your API key permissions."
+                return web.json_response({"retCode": 10005, "retMsg": words, "result": {}})
+            return await serve(request)
+
+        server.exchange.dispatch = dispatch  # type: ignore[method-assign]
+        instruments = known(trader).instruments
+        path = PanicPath(trader.gateway, instruments, RunId("t"), SteadyClock(), Nothing())
+        path.start("probe", True, "test")
+        await asyncio.wait_for(path.wait(), 20)
+        assert (await trader.back.ledger())["open_orders"] == []
+        assert trader.gateway._wire.stopped is None
+        assert trader.is_up()

@@ -41,6 +41,7 @@ from obiterm.venues.backpack.rest_codec import (
     listed_orders,
     listed_positions,
     maintenance,
+    strategy_symbols,
 )
 from obiterm.venues.backpack.signing import Credentials
 
@@ -191,9 +192,14 @@ class BackpackAccount:
         return [_named(order) for order in self.codec.open_orders(reply.body)]
 
     async def listed_orders(self) -> list[ListedOrder]:
-        """Return the account's open orders on every market."""
+        """Return the account's open orders and the venue's schedules on every market (§10)."""
         request = self.orders.open_orders(None, self.venue_ms())
-        return listed_orders((await self.calls.get(request, urgent=self.hurries)).body)
+        orders = listed_orders((await self.calls.get(request, urgent=self.hurries)).body)
+        with contextlib.suppress(Refused):  # an account without schedules
+            reply = await self._signed(self.orders.strategies)
+            scheduled = sorted(strategy_symbols(reply.body))
+            orders += [ListedOrder(symbol, "schedule", "", "") for symbol in scheduled]
+        return orders
 
     async def listed_positions(self) -> list[ListedPosition]:
         """Return the account's open positions on every market."""

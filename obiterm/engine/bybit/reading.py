@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
 from obiterm.core.clock import Clock
+from obiterm.core.errors import AccountStopped, Refused
 from obiterm.core.events import (
     AccountEvent,
     Event,
@@ -49,6 +51,8 @@ SEARCHED_MS = 13 * _WEEK_MS
 
 _SETTLES = ("USDT", "USDC")
 """Coins that linear perpetuals settle in (§5.6)."""
+
+T = TypeVar("T", ListedOrder, ListedPosition)
 
 Balances = dict[str, tuple[Decimal, Decimal]]
 
@@ -129,9 +133,10 @@ class AccountReader:
         return list(found.values())
 
     async def listed_orders(self) -> list[ListedOrder]:
-        """Fetch the account's open orders on every spot market and perpetual."""
-        found: list[ListedOrder] = []
-        for category, settle in [(Category.SPOT, ""), *((Category.LINEAR, s) for s in _SETTLES)]:
+        """Fetch the account's open orders on every spot market and linear perpetual."""
+
+        async def of_kind(category: Category, settle: str) -> list[ListedOrder]:
+            found: list[ListedOrder] = []
             cursor = ""
             while True:
                 build = partial(self.orders.open_orders, category, settle=settle, cursor=cursor)
@@ -139,14 +144,19 @@ class AccountReader:
                 page, following = listed_orders(category, reply.status, reply.body)
                 found += page
                 if following in ("", cursor):
-                    break
+                    return found
                 cursor = following
-        return found
+
+        orders = await self._as_allowed(Category.SPOT, of_kind(Category.SPOT, ""))
+        for settle in _SETTLES:
+            orders += await self._as_allowed(Category.LINEAR, of_kind(Category.LINEAR, settle))
+        return orders
 
     async def listed_positions(self) -> list[ListedPosition]:
-        """Fetch the account's open positions on every perpetual."""
-        found: list[ListedPosition] = []
-        for settle in _SETTLES:
+        """Fetch the account's open positions on every linear perpetual."""
+
+        async def of_coin(settle: str) -> list[ListedPosition]:
+            found: list[ListedPosition] = []
             cursor = ""
             while True:
                 build = partial(self.account.positions, settle=settle, cursor=cursor)
@@ -154,9 +164,27 @@ class AccountReader:
                 page, following = listed_positions(reply.status, reply.body)
                 found += page
                 if following in ("", cursor):
-                    break
+                    return found
                 cursor = following
-        return found
+
+        positions: list[ListedPosition] = []
+        for settle in _SETTLES:
+            positions += await self._as_allowed(Category.LINEAR, of_coin(settle))
+        return positions
+
+    async def _as_allowed(self, category: Category, asking: Awaitable[list[T]]) -> list[T]:
+        """Return a list; an empty one where the key has no right to a kind that we do not trade.
+
+        Such a refusal says nothing against the kinds that it was made for: it stops nothing.
+        """
+        stopped = self.wire.stopped
+        try:
+            return await asking
+        except (AccountStopped, Refused):
+            if category in self.categories:
+                raise
+            self.wire.stopped = stopped
+            return []
 
     async def balances(self) -> Balances:
         """Fetch ``asset -> (free, locked)``; an account without funds has none."""
