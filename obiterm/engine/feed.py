@@ -244,10 +244,13 @@ class SharedFeed:
             stepped_ns = self._stepped_ns()
             try:
                 measured = await self._measure_clock()
+                self._emit(measured)
             except ObitermError:
                 wait_s = _CLOCK_AGAIN_S
+            except Exception as error:  # task boundary: an unmeasured clock stops entries (T47)
+                _LOG.error("measuring the venue's clock: %r", error, exc_info=error)
+                wait_s = _CLOCK_AGAIN_S
             else:
-                self._emit(measured)
                 is_off = abs(measured.offset_ns) > _CLOCK_OFF_NS
                 wait_s = _CLOCK_WATCHED_S if is_off else _CLOCK_EVERY_S
             await asyncio.sleep(_CLOCK_SOONEST_S)

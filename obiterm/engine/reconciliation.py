@@ -95,6 +95,10 @@ class Reconciler:
                     self._tell(f"reconciliation, trying again: {error}")
                 await asyncio.sleep(max(backoff.next_s(), asked_to_wait_s(error)))
                 continue
+            except Exception as error:  # task boundary: without it nothing would be read again
+                self._tell(f"reconciliation, trying again: {type(error).__name__}: {error}")
+                await asyncio.sleep(backoff.next_s())
+                continue
             if self._again:
                 continue
             self._handle(reconciled)

@@ -13,6 +13,9 @@ from obiterm.core.values import NS_PER_MS, NS_PER_S, ClientOrderId, Symbol
 _FIRST_WAIT_NS = 250 * NS_PER_MS
 _LONGEST_WAIT_NS = 8 * NS_PER_S
 _MOST_TRIES = 6
+_TRADES_KEPT = 100_000
+"""Newest trade ids of a symbol that are remembered. Fills are read again from where the last
+reading ended, with half a minute of overlap at most: far fewer than these."""
 
 
 class _Debt:
@@ -45,7 +48,7 @@ class FillLog:
     """Trade ids seen and totals per order."""
 
     def __init__(self) -> None:
-        self._trade_ids: dict[Symbol, set[int]] = {}
+        self._trade_ids: dict[Symbol, dict[int, None]] = {}
         self._seen: dict[ClientOrderId, int] = {}
         self._told: dict[ClientOrderId, int] = {}
         self._debts: dict[ClientOrderId, _Debt] = {}
@@ -61,7 +64,10 @@ class FillLog:
 
     def book(self, fill: Filled) -> int:
         """Note an execution; return the lots of its order seen so far."""
-        self._trade_ids.setdefault(fill.symbol, set()).add(fill.trade_id)
+        trade_ids = self._trade_ids.setdefault(fill.symbol, {})
+        trade_ids[fill.trade_id] = None
+        if len(trade_ids) > _TRADES_KEPT:
+            del trade_ids[next(iter(trade_ids))]
         seen = self._seen.get(fill.client_id, 0) + fill.lots
         self._seen[fill.client_id] = seen
         if seen >= self._told.get(fill.client_id, 0):
@@ -97,7 +103,7 @@ class FillLog:
         return outcome
 
     def forget(self, client_id: ClientOrderId) -> None:
-        """Drop the totals of an order that ended long ago; its trade ids stay known."""
+        """Drop the totals of an order that ended long ago; its trade ids stay known for long."""
         self._seen.pop(client_id, None)
         self._told.pop(client_id, None)
         self._debts.pop(client_id, None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from obiterm.core.errors import DataError
-from obiterm.core.events import OrderOutcomeLost
+from obiterm.core.events import AccountReconciled, ClockMeasured, OrderOutcomeLost
 from obiterm.core.orders import ApprovedOrder
 from obiterm.core.values import Side, Symbol
 from tests.trading_support.crowd import Crowd, crowd
@@ -99,3 +99,31 @@ async def test_orders_by_hand_that_only_reduce_leave_without_a_journal(
             assert done, text
             await one.settled()
             assert (Side.SELL, ask + 50, "OPEN") in one.live(A)
+
+
+async def test_what_reads_again_goes_on_after_a_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reconciliation and the venue's clock: without them an account would go blind for good."""
+    async with crowd(tmp_path, [A]) as one:
+        engine = one.engines[A]
+
+        async def fails() -> None:
+            raise ValueError("a defect")
+
+        reconciled = len([e for _, e in one.heard if isinstance(e, AccountReconciled)])
+        with monkeypatch.context() as broken:
+            broken.setattr(engine.gateway, "balances", fails)
+            broken.setattr(engine.feed.source, "measure_clock", fails)
+            engine._reconciler.ask()
+            engine.feed.suspect_clock()
+            await one.until(lambda: any("ValueError: a defect" in t for t in one.texts(A)))
+        measured = len([e for _, e in one.heard if isinstance(e, ClockMeasured)])
+        engine.feed.suspect_clock()
+        await one.until(
+            lambda: (
+                len([e for _, e in one.heard if isinstance(e, AccountReconciled)]) > reconciled
+                and len([e for _, e in one.heard if isinstance(e, ClockMeasured)]) > measured
+            )
+        )
+        assert not one.tasks[A].done()

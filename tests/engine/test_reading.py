@@ -10,6 +10,7 @@ from obiterm.core.commands import EmergencyExit
 from obiterm.core.errors import RetryLater
 from obiterm.engine.binance import rest as binance_rest
 from obiterm.engine.binance.gateway import BinanceGateway
+from obiterm.engine.shared.known_ids import KnownIds
 from tests.faults.conftest import SYMBOL, Probe, Start
 
 
@@ -38,7 +39,7 @@ async def test_trades_of_orders_that_are_not_known_are_asked_for_by_name(probe: 
         assert one.buy_now(100)[0]
         await one.until(lambda: one.kernel.desk.live_count == 0)
         rest = gateway_of(one)._rest
-        rest.client_ids.clear()
+        rest.client_ids = KnownIds()
         fills = await gateway_of(one).fills_since(SYMBOL, -1)
         assert all(fill.client_id.startswith("ob-") for fill in fills)
 

@@ -218,7 +218,7 @@ class BinanceGateway:
     def _told(self, event: Event) -> None:
         """Emit what the venue said of the account, and remember whose its orders are."""
         if isinstance(event, OrderReported):
-            self._rest.client_ids[event.venue_id] = event.client_id
+            self._rest.client_ids.learn(event.venue_id, event.client_id)
         self._emit(event)
 
     # -- reconciliation ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import AccountStopped, Refused
+from obiterm.core.errors import AccountStopped, Refused, RetryLater
 from obiterm.core.events import Event, Filled, OrderReported
 from obiterm.core.instruments import Instrument
 from obiterm.core.orders import ApprovedOrder, ListedOrder, LiveOrder
@@ -18,6 +18,7 @@ from obiterm.engine.binance.wire import send_within
 from obiterm.engine.feed import SharedFeed
 from obiterm.engine.gateway import NO_TRADE, Prepared
 from obiterm.engine.shared.closing import after_acceptance
+from obiterm.engine.shared.known_ids import KnownIds
 from obiterm.net.conceal import Concealer
 from obiterm.net.http import HttpPool
 from obiterm.net.http_parser import HttpReply
@@ -49,7 +50,7 @@ class BinanceRest:
     def __init__(
         self, source: BinanceSource, feed: SharedFeed, credentials: Credentials, clock: Clock
     ) -> None:
-        self.client_ids: dict[VenueOrderId, ClientOrderId] = {}
+        self.client_ids = KnownIds()
         self.budget = Budget(shared=source.budget.shared, ban=source.budget.ban)
         self.requests = RestRequests(credentials)
         self.codec = RestCodec({})
@@ -111,7 +112,8 @@ class BinanceRest:
         """Fetch open orders, foreign ones too."""
         reply = await self._get(self.requests.open_orders(symbol, self.venue_ms()))
         orders = self.codec.open_orders(reply.body)
-        self.client_ids.update({order.venue_id: order.client_id for order in orders})
+        for order in orders:
+            self.client_ids.learn(order.venue_id, order.client_id)
         return orders
 
     async def listed_orders(self) -> list[ListedOrder]:
@@ -137,15 +139,17 @@ class BinanceRest:
             if len(page) < _TRADES_A_PAGE:
                 break
             trade_id = page[-1].trade_id
-        for venue_id in sorted({fill.venue_id for fill in fills} - self.client_ids.keys()):
-            await self._learn_client_id(symbol, venue_id)
-        return [
-            msgspec.structs.replace(fill, client_id=self.client_ids[fill.venue_id])
-            for fill in fills
-        ]
+        owners = {
+            venue_id: await self._owner(symbol, venue_id)
+            for venue_id in sorted({fill.venue_id for fill in fills})
+        }
+        return [msgspec.structs.replace(fill, client_id=owners[fill.venue_id]) for fill in fills]
 
-    async def _learn_client_id(self, symbol: Symbol, venue_id: VenueOrderId) -> None:
-        """Ask whose order a trade belongs to. Raises when the venue does not say."""
+    async def _owner(self, symbol: Symbol, venue_id: VenueOrderId) -> ClientOrderId:
+        """Return whose order a trade belongs to. Raises when the venue does not say."""
+        known = self.client_ids.get(venue_id)
+        if known is not None:
+            return known
         request = self.requests.query_order(
             symbol, ClientOrderId(""), self.venue_ms(), venue_id=venue_id
         )
@@ -154,7 +158,9 @@ class BinanceRest:
         outcome = self.codec.outcome(asked, reply.status, reply.body, self._clock.wall_ns())
         for event in outcome.events:
             if isinstance(event, OrderReported):
-                self.client_ids[venue_id] = event.client_id
+                self.client_ids.learn(venue_id, event.client_id)
+                return event.client_id
+        raise RetryLater("order", f"the venue does not show order {venue_id}, of which fills are")
 
     def _read_fills(self, symbol: Symbol, reply: HttpReply) -> list[Filled]:
         asked = Asked(Ask.TRADES, symbol, client_ids=self.client_ids)

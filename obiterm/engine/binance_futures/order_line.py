@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from obiterm.core.clock import Clock
-from obiterm.core.errors import RetryLater
+from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import Event, OrderRefused
 from obiterm.core.orders import ApprovedOrder, RehearsedOrder, require_approved
 from obiterm.core.values import (
@@ -156,7 +156,7 @@ class OrderLine:
         events: list[Event] = []
         try:
             events = await self._rest.query_normal(symbol, venue_id)
-        except RetryLater:
+        except ObitermError:
             return  # the stream tells it too, and the next reconciliation
         for event in events:
             self._emit(event)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
+
+_LOG = logging.getLogger("obiterm.engine")
 
 
 class TaskSet:
     """Holds tasks until they end; ``stop`` ends them all.
 
     Args:
-        on_error: hears of a task that failed; without it nobody does.
+        on_error: hears of a task that failed; without it the log of the host does.
     """
 
     def __init__(self, on_error: Callable[[BaseException], None] | None = None) -> None:
@@ -26,11 +29,13 @@ class TaskSet:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._on_error is None or task.cancelled():
+        error = None if task.cancelled() else task.exception()
+        if error is None:
             return
-        error = task.exception()
-        if error is not None:
+        if self._on_error is not None:
             self._on_error(error)
+        else:
+            _LOG.error("a task failed: %r", error, exc_info=error)
 
     async def stop(self) -> None:
         """Cancel what still runs and wait for its end."""
