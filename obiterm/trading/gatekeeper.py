@@ -172,7 +172,8 @@ class Gatekeeper:
         for symbol, lots in self._held_lots().items():
             instrument = self.setup.instruments[symbol]
             if not money or instrument.settle == money:
-                total += instrument.notional(self.markets[symbol].mark_ticks, lots)
+                ticks = self.markets[symbol].mark_ticks or self._paid_ticks(symbol)
+                total += instrument.notional(ticks, lots)
         for order in self.desk.live():
             intent = order.intent
             if intent.role not in _OPENS or intent.reduce_only:
@@ -184,6 +185,11 @@ class Gatekeeper:
                 ticks = intent.price_ticks or self.markets[intent.symbol].best()[2]
                 total += instrument.notional(ticks, order.lots_left)
         return total
+
+    def _paid_ticks(self, symbol: Symbol) -> int:
+        """Return what was paid for a position: its value while the market shows no price."""
+        prices = [one.average_price for (_, held), one in self.positions.items() if held == symbol]
+        return self.setup.instruments[symbol].ticks_up(max(prices, default=_ZERO))
 
     def _held_lots(self) -> dict[Symbol, int]:
         held: dict[Symbol, int] = {}

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from obiterm.core.commands import PlaceOrder
 from obiterm.core.effects import Effect
-from obiterm.core.values import ClientOrderId, OrderRole, OrderState, RunId, Side
+from obiterm.core.events import Filled
+from obiterm.core.values import ClientOrderId, OrderRole, OrderState, RunId, Side, VenueOrderId
 from obiterm.strategies.base import Wish
+from obiterm.trading import fill_log
 from obiterm.trading.adoption import Adopter
 from obiterm.trading.executor import compare
 from obiterm.trading.fill_log import FillLog
 from obiterm.trading.ids import make_client_id, read_client_id, short_name
 from obiterm.trading.order_states import TrackedOrder
-from tests.trading_support.stage import BID, BTC, Stage, entry, leave, sends, stop
+from tests.trading_support.stage import ASK, BID, BTC, BTCUSDT, Stage, entry, leave, sends, stop
 
 # -- ids --------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ def test_of_twins_one_stays() -> None:
 
 
 def test_one_fill_gives_each_owner_one_share() -> None:
-    """A hand that sells more than it holds: its own part and the rest are one booking."""
+    """A hand that sells more than all hold: each closes its part, the rest is no position."""
     stage = Stage(base=Decimal(1))
     stage.ready()
     stage.puppet.wishes = (entry(500),)
@@ -150,10 +152,10 @@ def test_one_fill_gives_each_owner_one_share() -> None:
     stage.step(stage.fill_event(sell, 1_000, BID, fee=Decimal("0.1"), fee_asset="USDT"))
     gate = stage.kernel.gate
     total = sum((p.quantity for p in gate.positions.values()), Decimal(0))
-    assert total == Decimal("-0.004")
-    assert gate.position("one", BTC).quantity == 0
-    assert gate.position("manual", BTC).quantity == Decimal("-0.004")
-    assert sum(p.fees_quote for p in gate.positions.values()) == Decimal("0.1")
+    assert total == 0
+    assert gate.position("one", BTC).is_flat
+    assert gate.position("manual", BTC).is_flat
+    assert sum(p.fees_quote for p in gate.positions.values()) == Decimal("0.06")
 
 
 def _place(stage: Stage, side: Side, lots: int) -> list[Effect]:
@@ -189,3 +191,41 @@ def test_missing_fills_are_asked_for_less_and_less_often_and_then_given_up() -> 
     assert gaps == sorted(gaps)
     assert len(asked) == 6
     assert given_up == [CID]
+
+
+def test_the_log_of_fills_keeps_the_newest_trades_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not grow for days; what is read again is never so old."""
+    monkeypatch.setattr(fill_log, "_TRADES_KEPT", 3)
+    log = FillLog()
+    fills = [carried(trade_id) for trade_id in range(5)]
+    for one in fills:
+        log.book(one)
+    assert [log.is_known(one) for one in fills] == [False, False, True, True, True]
+
+
+def test_a_position_without_a_market_counts_at_what_was_paid() -> None:
+    """A restart knows the position before the first book: it must not be worth nothing."""
+    stage = Stage()
+    stage.step(carried(1))
+    assert stage.kernel.markets[BTC].mark_ticks == 0
+    assert stage.kernel.gate.exposure_quote() == BTCUSDT.notional(BID, 1_000)
+    stage.ready()
+    assert stage.kernel.gate.exposure_quote() == BTCUSDT.notional((BID + ASK) // 2, 1_000)
+
+
+def carried(trade_id: int) -> Filled:
+    """Return a fill of an order of an earlier run."""
+    return Filled(
+        symbol=BTC,
+        client_id=CID,
+        venue_id=VenueOrderId("1"),
+        trade_id=trade_id,
+        side=Side.BUY,
+        price_ticks=BID,
+        lots=1_000,
+        fee=Decimal(0),
+        fee_asset="USDT",
+        is_maker=True,
+        event_ns=trade_id,
+        received_ns=trade_id,
+    )
