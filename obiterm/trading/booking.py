@@ -6,6 +6,7 @@ import msgspec
 
 from obiterm.core.effects import Effect, Note, Reconcile, Verb
 from obiterm.core.events import Filled
+from obiterm.core.values import Side
 from obiterm.trading.desk import MANUAL, PANIC
 from obiterm.trading.gatekeeper import Gatekeeper
 from obiterm.trading.ids import read_client_id
@@ -55,28 +56,42 @@ def _shares(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, Fill
     """Split a close by hand or panic over the owners whose position it closes.
 
     What is left over is the human's own; of an emergency exit on a perpetual, which only
-    reduces, it closed what others had opened. Each owner appears once, since a position takes
-    a trade id once.
+    reduces, it closed what others had opened. A spot sale takes the coins of all owners before
+    any that were held before; these are no position (decision 0007). Each owner appears once,
+    since a position takes a trade id once.
     """
-    if owner not in (MANUAL, PANIC):
+    is_spot = not gate.setup.instruments[event.symbol].is_perpetual
+    if owner not in (MANUAL, PANIC) and not (is_spot and event.side is Side.SELL):
         return [(owner, event)]
     left = event.lots
     lots_of: dict[str, int] = {}
-    owners = sorted(
-        (name for name, symbol in gate.positions if symbol == event.symbol),
-        key=lambda name: (name != MANUAL, name),
-    )
-    for name in owners:
-        held = gate.position(name, event.symbol).lots
-        part = min(left, abs(held)) if held * event.side.sign < 0 else 0
+    for name, closable in _closed_by(event, owner, gate):
+        part = min(left, closable)
         if part:
             lots_of[name] = part
             left -= part
-    if left and owner == PANIC and gate.setup.instruments[event.symbol].is_perpetual:
+    if left and owner == PANIC and not is_spot:
         gate.venue.foreign_closed(event.symbol, left * event.side.sign)
     elif left:
         lots_of[MANUAL] = lots_of.get(MANUAL, 0) + left
     return _parts(event, lots_of)
+
+
+def _closed_by(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, int]]:
+    """Return whose position a fill may close and how many lots, in the order of their turn.
+
+    On spot dust can be sold too, after all that is open.
+    """
+    every = []
+    for (name, symbol), position in gate.positions.items():
+        if symbol != event.symbol:
+            continue
+        if position.instrument.is_perpetual:
+            lots = abs(position.lots) if position.lots * event.side.sign < 0 else 0
+        else:
+            lots = position.coverable_lots(event.side) if event.side is Side.SELL else 0
+        every.append((position.is_flat, name != owner, name != MANUAL, name, lots))
+    return [(name, lots) for *_, name, lots in sorted(every)]
 
 
 def _parts(event: Filled, lots_of: dict[str, int]) -> list[tuple[str, Filled]]:

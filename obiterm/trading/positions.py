@@ -9,10 +9,14 @@ A fee taken in coin counts as a sale of that coin at the fill's price and a fee 
 worth in quote: ``quantity`` is what is really held, and the identity stays exact. A
 perpetual's coins are not held, so there such a fee is only worth money. Money is quote on
 spot, the settle asset on a perpetual; funding is booked apart (``funding``).
+
+Spot coins that our fills did not buy are not a position (decision 0007): of a sale only what
+is held here is booked, with its part of the fee; the rest changes nothing.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 import msgspec
@@ -24,6 +28,7 @@ from obiterm.core.values import Side
 _EXACT = Context(prec=60)
 _COST_STEP = Decimal(1).scaleb(-18)
 _ZERO = Decimal(0)
+_MOST_BEYOND = 50
 
 
 class RoundTrip(msgspec.Struct, frozen=True):
@@ -122,6 +127,8 @@ class Position:
         self._trip: _Trip | None = None
         self._last_trip: _Trip | None = None
         self._trade_ids: set[int] = set()
+        self._beyond: deque[Filled] = deque(maxlen=_MOST_BEYOND)
+        """What spot sales took of coins that no fill known here had bought."""
 
     # -- reading ------------------------------------------------------------------------
 
@@ -188,6 +195,13 @@ class Position:
         with localcontext(_EXACT):
             return self.instrument.tick_size * mark_ticks * self.quantity - self._cost
 
+    def coverable_lots(self, side: Side) -> int:
+        """Return how many lots of ``side`` only use up what is held, dust included."""
+        if self.quantity * side.sign >= 0:
+            return 0
+        lots = abs(self.quantity) / self.instrument.lot_size
+        return int(lots.to_integral_value(ROUND_CEILING))
+
     # -- changing -----------------------------------------------------------------------
 
     def apply(self, fill: Filled) -> bool:
@@ -196,7 +210,7 @@ class Position:
             return False
         self._trade_ids.add(fill.trade_id)
         with localcontext(_EXACT):
-            self._book(fill)
+            self._book_own(fill)
             self.booked_quote = self.realised_quote - self.fees_quote
         self._average = self._cost / self.quantity if self.quantity else _ZERO
         return True
@@ -235,22 +249,50 @@ class Position:
             self._trade(self.instrument.quantity(lots), price)
         self._average = price
 
-    def _book(self, fill: Filled) -> None:
+    def _book_own(self, fill: Filled) -> None:
+        if self.instrument.is_perpetual:
+            self._book(fill, self.instrument.quantity(fill.lots))
+        elif fill.side is Side.SELL:
+            self._sell_own(fill)
+        else:
+            self._book(fill, self.instrument.quantity(fill.lots))
+            early = [sale for sale in self._beyond if fill.event_ns < sale.event_ns]
+            for sale in early:  # it was told before this buy, and sold what it had bought
+                self._beyond.remove(sale)
+                self._sell_own(sale)
+
+    def _sell_own(self, fill: Filled) -> None:
+        """Book what a spot sale took of the coins held here."""
+        sold = self.instrument.quantity(fill.lots)
+        own = min(sold, max(self.quantity, _ZERO))
+        if own == sold:
+            self._book(fill, sold)
+            return
+        lots = self.coverable_lots(Side.SELL)
+        fee = (fill.fee * own / sold).quantize(_COST_STEP)
+        if own:
+            self._book(msgspec.structs.replace(fill, lots=lots, fee=fee), own)
+        if lots < fill.lots:
+            rest = msgspec.structs.replace(fill, lots=fill.lots - lots, fee=fill.fee - fee)
+            self._beyond.append(rest)
+
+    def _book(self, fill: Filled, amount: Decimal) -> None:
+        """Book a fill of ``amount`` base: its lots, or on spot the less that is held."""
         price = self.instrument.price(fill.price_ticks)
         if self._trip is None:
-            late = min(fill.lots, self._coverable_lots(fill.side))
+            late = min(fill.lots, self.coverable_lots(fill.side))
             if not late:  # before the fee, so that the fee belongs to the new trip
                 self._open(fill.side, fill.lots, fill.price_ticks, fill.received_ns)
-            self._take(fill, price)
+            self._take(fill, amount, price)
             if late:
                 self._amend(late, fill)
         elif self._trip.side is fill.side:
             self._open(fill.side, fill.lots, fill.price_ticks, fill.received_ns)
-            self._take(fill, price)
+            self._take(fill, amount, price)
         else:
             trip = self._trip  # dust of the trip before may go out in the same fill
-            closing = min(fill.lots, max(abs(trip.lots), self._coverable_lots(fill.side)))
-            self._take(fill, price)
+            closing = min(fill.lots, max(abs(trip.lots), self.coverable_lots(fill.side)))
+            self._take(fill, amount, price)
             self._reduce(trip, closing, fill, price)
 
     def _reduce(self, trip: _Trip, closing: int, fill: Filled, price: Decimal) -> None:
@@ -274,8 +316,8 @@ class Position:
         if lots < fill.lots:
             self._open(fill.side, fill.lots - lots, fill.price_ticks, fill.received_ns)
 
-    def _take(self, fill: Filled, price: Decimal) -> None:
-        self._trade(self.instrument.quantity(fill.lots) * fill.side.sign, price)
+    def _take(self, fill: Filled, amount: Decimal, price: Decimal) -> None:
+        self._trade(amount * fill.side.sign, price)
         self._charge(fill, price)
 
     def _open(self, side: Side, lots: int, ticks: int, at_ns: int) -> None:
@@ -312,13 +354,6 @@ class Position:
         else:
             known = self.fees_other.get(fill.fee_asset, _ZERO)
             self.fees_other[fill.fee_asset] = known + fill.fee
-
-    def _coverable_lots(self, side: Side) -> int:
-        """Return how many lots of ``side`` only use up what is held, dust included."""
-        if self.quantity * side.sign >= 0:
-            return 0
-        lots = abs(self.quantity) / self.instrument.lot_size
-        return int(lots.to_integral_value(ROUND_CEILING))
 
     def _is_dust(self, price: Decimal) -> bool:
         held = abs(self.quantity)

@@ -122,6 +122,23 @@ def test_dust_of_fees_ends_no_later_than_the_position(journal: Journal) -> None:
     assert past.fill_marks == {BTC: 12}
 
 
+def test_a_sale_of_coins_held_before_leaves_no_short_behind(journal: Journal) -> None:
+    """A restart sees what the run before saw: decision 0007."""
+    by_hand = make_client_id(RunId("run0"), 2, OrderRole.MANUAL, "manual", "m1")
+    write(
+        journal,
+        fill(10, Side.BUY, 300),
+        fill(11, Side.SELL, 1_000, price=PRICE + 100_000, client_id=by_hand),
+        fill(12, Side.SELL, 400, client_id=by_hand),
+    )
+    past = read(journal)
+    assert (past.fills, past.result_quote) == ([], Decimal(3))
+    assert past.fill_marks == {BTC: 12}
+    later = fill(13, Side.BUY, 200)
+    write(journal, later)
+    assert read(journal).fills == [later]
+
+
 def test_trades_of_other_people_are_not_ours(journal: Journal) -> None:
     write(journal, fill(10, Side.BUY, 500, client_id="web_77"))
     assert read(journal).fills == []

@@ -309,3 +309,55 @@ def test_a_close_ends_every_owners_position() -> None:
     stage.fill("close", 1_300)
     assert stage.kernel.gate.position("one", BTC).is_flat
     assert stage.kernel.gate.position("manual", BTC).is_flat
+
+
+# -- spot coins that were held before -----------------------------------------------------------
+
+
+def sold_from_before(lots: int = 100) -> Stage:
+    """Sell coins by hand that no fill of ours bought."""
+    stage = ready(base=Decimal(1))
+    (sell,) = sends(stage.command(place(Side.SELL, lots=lots, price=0)))
+    stage.step(stage.fill_event(sell, lots, BID, fee=Decimal("0.1")))
+    return stage
+
+
+def test_a_sale_of_coins_held_before_is_no_position_and_there_is_nothing_to_close() -> None:
+    """Decision 0007: what our fills did not buy is neither a short nor a result."""
+    stage = sold_from_before()
+    gate = stage.kernel.gate
+    assert (stage.position, gate.exposure_lots(BTC), gate.exposure_quote()) == (0, 0, 0)
+    assert (gate.result_quote(), gate.day_booked_quote) == (0, 0)
+    assert all(position.is_flat for position in gate.positions.values())
+    assert sends(stage.command(CLOSE)) == []
+    assert stage.kernel.last_result == (False, "no position on BTCUSDT")
+
+
+def test_a_strategy_buys_after_it_and_its_own_position_is_whole() -> None:
+    stage = sold_from_before()
+    stage.puppet.wishes = (entry(500),)
+    stage.book()
+    stage.ack("entry")
+    stage.puppet.wishes = ()
+    stage.fill("entry", 500)
+    assert (stage.position, stage.kernel.gate.exposure_lots(BTC)) == (500, 500)
+
+
+def test_a_stop_that_sells_after_a_hand_did_takes_the_coins_of_the_other_owner_first() -> None:
+    """What all owners bought is sold before what was held before."""
+    stage = ready(base=Decimal(1))
+    buy = sends(stage.command(place(lots=300, price=0)))[0]
+    stage.step(stage.fill_event(buy, 300, BID))
+    stage.puppet.wishes = (entry(500),)
+    stage.book()
+    stage.ack("entry")
+    stage.puppet.wishes = (stop(500),)
+    stage.fill("entry", 500)
+    stage.ack("stop")
+    held = stage.order("stop").intent
+    sell = sends(stage.command(place(Side.SELL, lots=600, price=0)))[0]
+    stage.step(stage.fill_event(sell, 600, BID))
+    assert stage.position == 200
+    stage.step(stage.fill_event(held, 500, BID))
+    assert stage.position == 0
+    assert stage.kernel.gate.exposure_lots(BTC) == 0

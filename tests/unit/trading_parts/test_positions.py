@@ -55,12 +55,16 @@ class Book:
         assert self.position.apply(one)
         assert not self.position.apply(one)  # T34: the same execution again
         with localcontext(Context(prec=99)):
-            self._pay(side, lots, ticks, fee, asset)
+            self._pay(side, lots * LOT, ticks, D(fee), asset)
         return self.position
 
-    def _pay(self, side: Side, lots: int, ticks: int, fee: str, asset: str) -> None:
-        self.coins += lots * LOT * side.sign
-        self.cash -= lots * LOT * side.sign * ticks * TICK
+    def _pay(self, side: Side, amount: Decimal, ticks: int, fee: Decimal, asset: str) -> None:
+        if side is Side.SELL and not self.position.instrument.is_perpetual:
+            own = min(amount, max(self.coins, D(0)))  # what was held before is not ours to book
+            fee = fee if own == amount else (fee * own / amount).quantize(D(1).scaleb(-18))
+            amount = own
+        self.coins += amount * side.sign
+        self.cash -= amount * side.sign * ticks * TICK
         if asset == "USDT":
             self.cash -= D(fee)
         elif asset == "BTC" and self.position.instrument.is_perpetual:
@@ -183,6 +187,49 @@ def test_a_late_fill_of_an_exit_belongs_to_the_trip_that_it_closed() -> None:
     assert position.quantity == 0
     assert position.round_trips == 1
     assert position.results == [D("-0.41")]
+
+
+def test_a_sale_of_spot_coins_that_were_held_before_is_no_position() -> None:
+    """Neither a short, nor proceeds, nor its fee: decision 0007."""
+    book = Book()
+    position = book.sell(1000, "100", "0.1")
+    assert (position.is_flat, position.lots, position.quantity) == (True, 0, 0)
+    assert (position.booked_quote, position.unrealised(9_000), position.trips) == (0, 0, [])
+    position = book.buy(500, "100")
+    assert (position.lots, position.average_price) == (500, D(100))
+    assert position.opened_ns == 20
+
+
+def test_of_a_sale_of_more_than_was_bought_the_own_part_closes() -> None:
+    book = Book()
+    book.buy(400, "100")
+    position = book.sell(1000, "110", "1")
+    assert (position.is_flat, position.quantity) == (True, 0)
+    assert position.results == [D(4) - D("0.4")]
+    (trip,) = position.trips
+    assert (trip.lots, trip.exit_price) == (400, D(110))
+
+
+def test_a_sale_of_a_lot_more_than_a_fee_in_coin_left_closes_to_nothing() -> None:
+    book = Book()
+    book.buy(1000, "100", "0.0005", "BTC")
+    position = book.sell(1000, "100")
+    assert (position.is_flat, position.quantity, position.round_trips) == (True, 0, 1)
+
+
+def test_a_buy_that_is_told_after_the_sale_of_its_coins_is_closed_by_it() -> None:
+    """A fill that the stream lost comes from the list of trades, later and with its time."""
+    book = Book()
+    book.trade_id = 5
+    book.sell(1000, "110")
+    book.trade_id = 1
+    position = book.position
+    with localcontext(Context(prec=99)):
+        book.buy(600, "100")
+    assert (position.is_flat, position.quantity) == (True, 0)
+    assert position.results == [D(6)]
+    book.trade_id = 8
+    assert book.buy(100, "100").lots == 100, "a later buy is held"
 
 
 def test_a_perpetual_may_turn_over_in_one_fill() -> None:
