@@ -326,8 +326,8 @@ def test_a_sale_of_coins_held_before_is_no_position_and_there_is_nothing_to_clos
     """Decision 0007: what our fills did not buy is neither a short nor a result."""
     stage = sold_from_before()
     gate = stage.kernel.gate
-    assert (stage.position, gate.exposure_lots(BTC), gate.exposure_quote()) == (0, 0, 0)
-    assert (gate.result_quote(), gate.day_booked_quote) == (0, 0)
+    assert (stage.position, gate.exposure_lots(BTC), gate.exposure_quote()) == (0, 0, Decimal(0))
+    assert (gate.result_quote(), gate.day_booked_quote) == (Decimal(0), Decimal(0))
     assert all(position.is_flat for position in gate.positions.values())
     assert sends(stage.command(CLOSE)) == []
     assert stage.kernel.last_result == (False, "no position on BTCUSDT")

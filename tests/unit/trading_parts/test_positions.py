@@ -193,8 +193,8 @@ def test_a_sale_of_spot_coins_that_were_held_before_is_no_position() -> None:
     """Neither a short, nor proceeds, nor its fee: decision 0007."""
     book = Book()
     position = book.sell(1000, "100", "0.1")
-    assert (position.is_flat, position.lots, position.quantity) == (True, 0, 0)
-    assert (position.booked_quote, position.unrealised(9_000), position.trips) == (0, 0, [])
+    assert (position.is_flat, position.lots, position.quantity) == (True, 0, D(0))
+    assert (position.booked_quote, position.unrealised(9_000), position.trips) == (D(0), D(0), [])
     position = book.buy(500, "100")
     assert (position.lots, position.average_price) == (500, D(100))
     assert position.opened_ns == 20
@@ -204,7 +204,7 @@ def test_of_a_sale_of_more_than_was_bought_the_own_part_closes() -> None:
     book = Book()
     book.buy(400, "100")
     position = book.sell(1000, "110", "1")
-    assert (position.is_flat, position.quantity) == (True, 0)
+    assert (position.is_flat, position.quantity) == (True, D(0))
     assert position.results == [D(4) - D("0.4")]
     (trip,) = position.trips
     assert (trip.lots, trip.exit_price) == (400, D(110))
@@ -214,7 +214,7 @@ def test_a_sale_of_a_lot_more_than_a_fee_in_coin_left_closes_to_nothing() -> Non
     book = Book()
     book.buy(1000, "100", "0.0005", "BTC")
     position = book.sell(1000, "100")
-    assert (position.is_flat, position.quantity, position.round_trips) == (True, 0, 1)
+    assert (position.is_flat, position.quantity, position.round_trips) == (True, D(0), 1)
 
 
 def test_a_buy_that_is_told_after_the_sale_of_its_coins_is_closed_by_it() -> None:
@@ -226,7 +226,7 @@ def test_a_buy_that_is_told_after_the_sale_of_its_coins_is_closed_by_it() -> Non
     position = book.position
     with localcontext(Context(prec=99)):
         book.buy(600, "100")
-    assert (position.is_flat, position.quantity) == (True, 0)
+    assert (position.is_flat, position.quantity) == (True, D(0))
     assert position.results == [D(6)]
     book.trade_id = 8
     assert book.buy(100, "100").lots == 100, "a later buy is held"
