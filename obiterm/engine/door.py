@@ -110,7 +110,7 @@ class Door:
             self._refuse(intent, refusal, now_ns)
             return
         seat = self._seats[intent.symbol]
-        if seat.rivals and self._is_stopped(order, now_ns):
+        if (seat.rivals or seat.absent) and self._is_stopped(order, now_ns):
             return
         self.orders_sent += 1
         self._gateway.send(order)
@@ -140,6 +140,11 @@ class Door:
             if waits_for:
                 self._hold(order, waits_for, now_ns)
             return bool(waits_for)
+        if seat.absent and intent.kind is not OrderKind.STOP_MARKET:
+            names = ", ".join(sorted(seat.absent))
+            text = f"account {names} is not connected: its orders may rest here (R15)"
+            self._refuse(intent, text, now_ns, SELF_TRADE, RefusalKind.SELF_TRADE)
+            return True
         found = self._guard.meeting(seat, intent)
         if found is None:
             return False

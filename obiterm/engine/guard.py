@@ -21,7 +21,6 @@ from obiterm.core.orders import LiveOrder, OrderIntent
 from obiterm.core.values import (
     ClientOrderId,
     Environment,
-    MarketKind,
     OrderKind,
     OrderRole,
     OrderState,
@@ -29,6 +28,7 @@ from obiterm.core.values import (
     Symbol,
     TimeInForce,
 )
+from obiterm.engine.guarded_books import Book, Place, book_of, place_of
 from obiterm.market.state import MarketState
 from obiterm.trading.desk import RESTING
 from obiterm.trading.order_states import TrackedOrder
@@ -45,36 +45,6 @@ _FARTHEST_TICKS = 2**62
 _LEVELS = 200
 _SPARE = 2
 """A market order that the visible levels inside the collar hold so many times stays inside."""
-
-
-class Book(msgspec.Struct, frozen=True):
-    """What identifies an order book: orders can only meet inside one.
-
-    Named by what is traded, not by the symbol, so that one book under two names is one book.
-    The address counts in the simulated environment alone: there each exchange has books of
-    its own, while all addresses of a real venue lead to the same ones.
-    """
-
-    venue: str
-    environment: Environment
-    address: str
-    kind: MarketKind
-    base: str
-    quote: str
-    settle: str
-
-
-def book_of(instrument: Instrument, environment: Environment, address: str) -> Book:
-    """Return the book of an instrument; ``address`` is the venue's base address."""
-    return Book(
-        venue=instrument.venue,
-        environment=environment,
-        address=address if environment is Environment.SIM else "",
-        kind=instrument.kind,
-        base=instrument.base,
-        quote=instrument.quote,
-        settle=instrument.settle,
-    )
 
 
 class Party(Protocol):
@@ -108,14 +78,16 @@ class Party(Protocol):
 class Seat:
     """One account at one book."""
 
-    __slots__ = ("instrument", "party", "rivals", "symbol")
+    __slots__ = ("absent", "instrument", "party", "rivals", "symbol")
 
-    def __init__(self, party: Party, instrument: Instrument) -> None:
+    def __init__(self, party: Party, instrument: Instrument, absent: set[str]) -> None:
         self.party = party
         self.symbol = instrument.symbol
         self.instrument = instrument
         self.rivals: list[Seat] = []
         """Seats of other accounts at the same book; empty for most."""
+        self.absent = absent
+        """Accounts that trade here and are not connected yet; the guard keeps it."""
 
 
 class Meeting(msgspec.Struct, frozen=True):
@@ -148,6 +120,25 @@ class SelfTradeGuard:
     def __init__(self) -> None:
         self._books: dict[Book, list[Seat]] = {}
         self._held: dict[_Key, _Held] = {}
+        self._absent: dict[Place, set[str]] = {}
+
+    def expect(
+        self,
+        name: str,
+        venue: str,
+        environment: Environment,
+        address: str,
+        symbols: Iterable[Symbol],
+    ) -> None:
+        """Take note of an account that will join: orders of an earlier run may rest there.
+
+        Until it has, nobody else may open a position at its books, for what it left is unknown.
+        """
+        for symbol in symbols:
+            self._absent_at(place_of(venue, environment, address, symbol)).add(name)
+
+    def _absent_at(self, place: Place) -> set[str]:
+        return self._absent.setdefault(place, set())
 
     @property
     def is_holding(self) -> bool:
@@ -168,7 +159,9 @@ class SelfTradeGuard:
         """
         seats: dict[Symbol, Seat] = {}
         for symbol, instrument in instruments.items():
-            seat = seats[symbol] = Seat(party, instrument)
+            absent = self._absent_at(place_of(instrument.venue, environment, address, symbol))
+            absent.discard(party.name)
+            seat = seats[symbol] = Seat(party, instrument, absent)
             book = book_of(instrument, environment, address)
             others = [one for one in self._books.get(book, ()) if one.party.name != party.name]
             self._books[book] = [*others, seat]

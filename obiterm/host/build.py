@@ -127,6 +127,13 @@ class EngineBuilder:
         self._on_note = on_note
         self._on_event = on_event
         self._guard = SelfTradeGuard()
+        for account in profile.accounts:
+            if account.keys and not account.is_hosted:
+                symbols = [Symbol(symbol) for symbol in account.symbols]
+                address = account.urls.get("rest", "")
+                self._guard.expect(
+                    account.name, account.venue, account.environment, address, symbols
+                )
         self._earlier: dict[str, EarlierRuns] = {}
         self._runs: set[RunId] = set()
         self.run = self._new_run()

@@ -26,7 +26,8 @@ from obiterm.core.values import (
     TimeInForce,
     VenueOrderId,
 )
-from obiterm.engine.guard import Seat, SelfTradeGuard, book_of, is_close, make_way
+from obiterm.engine.guard import Seat, SelfTradeGuard, is_close, make_way
+from obiterm.engine.guarded_books import book_of
 from obiterm.market.state import MarketState
 from obiterm.trading.order_states import TrackedOrder
 from tests.trading_support.stage import BTC, BTCUSDT

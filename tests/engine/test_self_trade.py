@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from obiterm.core.commands import EmergencyExit
-from obiterm.core.values import NS_PER_S, MarketKind, OrderState, Side, Symbol
+from obiterm.core.orders import LiveOrder
+from obiterm.core.values import NS_PER_S, Environment, MarketKind, OrderState, Side, Symbol
+from obiterm.engine.door import Door
 from obiterm.engine.guard import HOLD_S
+from obiterm.market.state import MarketState
+from obiterm.trading.order_states import TrackedOrder
 from tests.trading_support.crowd import BTC, Crowd, crowd
 
 A, B = "main", "account-2"
@@ -173,3 +177,50 @@ def _is_out(one: Crowd, name: str, symbol: Symbol) -> bool:
     instrument = engine.kernel.setup.instruments[symbol]
     is_spot = instrument.kind is MarketKind.SPOT
     return lots < instrument.min_lots if is_spot else lots == 0
+
+
+async def test_nobody_enters_where_an_account_that_is_not_connected_may_have_orders(
+    tmp_path: Path,
+) -> None:
+    """What an earlier run of it left at the venue is not known before it has been asked for."""
+    async with crowd(tmp_path, [A]) as one:
+        bid, _ = one.best(A)
+        assert one.place(A, Side.BUY, 0, 100)[0]
+        await one.until(lambda: one.engines[A].exposure_lots(BTC))
+        await one.settled()
+        url = one.engines[A].gateway.rest_url
+        one.guard.expect("late", "binance", Environment.SIM, url, [BTC])
+        one.guard.expect("elsewhere", "binance", Environment.SIM, "http://127.0.0.1:1", [BTC])
+        told = one.place(A, Side.BUY, bid - DEEP)
+        words = "account late is not connected: its orders may rest here (R15)"
+        assert told == (False, f"self_trade: {words}")
+        assert one.close(A)[0]
+        await one.until(lambda: not one.engines[A].exposure_lots(BTC))
+        instruments = one.engines[A].kernel.setup.instruments
+        late = Named(one.engines[A].door, "late")
+        one.guard.join(late, Environment.SIM, url, instruments)
+        await rests(one, A, Side.BUY, bid - DEEP)
+
+
+class Named:
+    """A party at the guard without orders of its own."""
+
+    def __init__(self, like: Door, name: str) -> None:
+        self.name = name
+        self.collar_bps = like.collar_bps
+        self._like = like
+
+    def market(self, symbol: Symbol) -> MarketState:
+        return self._like.market(symbol)
+
+    def live(self, symbol: Symbol) -> list[TrackedOrder]:
+        return []
+
+    def foreign(self, symbol: Symbol) -> list[LiveOrder]:
+        return []
+
+    def leaving_lots(self, symbol: Symbol) -> int:
+        return 0
+
+    def give_way(self, order: TrackedOrder, reason: str) -> None:
+        raise AssertionError("it has no orders")
