@@ -123,10 +123,14 @@ def _parts(frame: Frame, palette: Palette) -> list[Part]:
     if risk.account:
         code = account_codes(frame.accounts).get(risk.account, "?")
         parts.append(Part(98, (((code, style(palette.accent, palette.raised, bold=True)),),)))
+    parts += _left_open(frame, palette)
     parts += [
         _limit(90, "day loss", "loss", risk.day_loss_share, palette),
         _limit(85, "exposure", "exp", risk.exposure_share, palette),
-        _plain(70, "orders", f"{risk.orders_open}/{risk.orders_limit}", palette),
+    ]
+    if frame.panic is None:
+        parts.append(_plain(70, "orders", f"{risk.orders_open}/{risk.orders_limit}", palette))
+    parts += [
         _limit(50, "budget", "bud", risk.weight_share, palette),
     ]
     if risk.refusals:
@@ -157,26 +161,38 @@ def _age(age_ms: float) -> str:
 
 
 def _panic(frame: Frame, palette: Palette) -> list[Part]:
-    """Return how far the panic path has got: what is still open, and where nobody knows."""
+    """Return how far the panic path has got, and whose venue has not answered."""
     if frame.panic is None:
         return []
     hot = style(palette.hot, palette.raised, bold=True)
-    dim, text = style(palette.dim, palette.raised), style(palette.text, palette.raised)
     accounts = frame.panic.accounts
     done = sum(1 for account in accounts if account.done)
     parts = [Part(99, (((f"disarmed {done}/{len(accounts)}", hot),),))]
-    for label, counts in (
-        ("open orders", [account.left_orders for account in accounts]),
-        ("positions", [account.left_positions for account in accounts]),
-    ):
-        known = sum(count for count in counts if count > 0)
-        value = f"{known}+?" if any(count < 0 for count in counts) else str(known)
-        parts.append(Part(96, (((f"{label} ", dim), (value, text)), ())))
     codes = account_codes(frame.accounts)
     waiting = [codes.get(account.account, "?").strip() for account in accounts if not account.done]
     if waiting:
         words = f"{' '.join(waiting)} unconfirmed"
         parts.append(Part(97, (((words, style(palette.warn, palette.raised)),), ())))
+    return parts
+
+
+def _left_open(frame: Frame, palette: Palette) -> list[Part]:
+    """Return what is open now, of the chosen account or of all, while a kill is in force.
+
+    ``+?`` where a venue has not yet confirmed it.
+    """
+    if frame.panic is None:
+        return []
+    risk = frame.risk
+    scope = [one for one in frame.panic.accounts if risk.account in ("", one.account)]
+    dim, text = style(palette.dim, palette.raised), style(palette.text, palette.raised)
+    parts = []
+    for label, known, told in (
+        ("open orders", risk.orders_open, [one.left_orders for one in scope]),
+        ("positions", len(frame.positions), [one.left_positions for one in scope]),
+    ):
+        value = f"{known}+?" if any(count < 0 for count in told) else str(known)
+        parts.append(Part(96, (((f"{label} ", dim), (value, text)), ())))
     return parts
 
 

@@ -46,7 +46,12 @@ class KillModal(Modal[KillAnswer]):
     ]
 
     def __init__(self, *, guarded: bool, may_act: bool) -> None:
-        """``guarded``: the user was typing when it opened, so keys count only after a moment."""
+        """Args say what its keys do.
+
+        Args:
+            guarded: the user was typing when it opened, so keys count only after a moment.
+            may_act: False on a screen that only watches: the box can be closed, no more.
+        """
         super().__init__()
         self._ready_ns = time.monotonic_ns() + (GUARD_NS if guarded else 0)
         self._may_act = may_act
@@ -92,7 +97,7 @@ class KillModal(Modal[KillAnswer]):
     def action_flatten(self) -> None:
         """Close every position."""
         frame = self._last_frame
-        if self._may_press() and frame is not None:
+        if self._may_act and self._may_press() and frame is not None:
             accounts = (ALL_ACCOUNTS,) if _is_whole(frame) else tuple(_names(frame))
             self.post_message(self.FlattenAsked(accounts))
 
@@ -103,7 +108,7 @@ class KillModal(Modal[KillAnswer]):
 
     def action_arm(self) -> None:
         """Go on to the typed word."""
-        if self._may_press():
+        if self._may_act and self._may_press():
             self.dismiss("arm")
 
     def _may_press(self) -> bool:
@@ -173,7 +178,7 @@ def _keys(context: PaintContext, scope: str, *, flatten: bool, may_act: bool) ->
     if may_act:
         label = f"flatten {clean(scope)}{' again' if flatten else ''}"
         parts += [(" X ", chip + palette.warn), (f" {label}  ", palette.text)]
-    keep = "close this box" if flatten else "keep positions"
+    keep = "close this box" if flatten or not may_act else "keep positions"
     parts += [(" Enter ", chip + palette.accent), (f" {keep}  ", palette.text)]
     if may_act:
         parts.append(("re-arm: a", palette.dim))

@@ -21,6 +21,7 @@ from obiterm.ui.screens.trade import TradeScreen
 from obiterm.ui.state import UiSettings
 from tests.ui_support.fake_host import FakeHost
 from tests.unit.ui_app.conftest import Attach, Attached, app_of, shown
+from tests.unit.ui_app.test_accounts import text
 
 LIMIT_S = 0.5
 """From the second tap to the host, on a busy machine; the pty tests measure the real path."""
@@ -158,6 +159,21 @@ async def test_a_watching_screen_may_panic_and_a_read_only_one_may_not(
     async with attach(UiSettings(read_only=True)) as pilot:
         await pilot.press("f9", "f9", "f12", "x", "b")
         await pilot.pause(0.2)
+        assert host.all_commands() == []
+
+
+async def test_a_read_only_screen_can_only_close_the_box(host: FakeHost, attach: Attach) -> None:
+    async with attach(UiSettings(read_only=True), size=(120, 36)) as pilot:
+        host._act(Kill("*"))
+        await shown(pilot, lambda: isinstance(pilot.app.screen, KillModal))
+        await shown(pilot, lambda: "close this box" in text(pilot))
+        for word in ("flatten", "keep positions", "re-arm"):
+            assert word not in text(pilot)
+        await pilot.press("x", "a")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, KillModal)
+        await pilot.press("enter")
+        await shown(pilot, lambda: isinstance(pilot.app.screen, TradeScreen))
         assert host.all_commands() == []
 
 

@@ -9,7 +9,7 @@ from textual.geometry import Region
 
 from obiterm.core.effects import Verb
 from obiterm.core.values import OrderState, Side
-from obiterm.link.messages import Frame, LogLine
+from obiterm.link.messages import Frame, LogLine, PanicAccount, PanicPane
 from obiterm.ui.paint.line import Line
 from obiterm.ui.panes import (
     Header,
@@ -262,3 +262,30 @@ async def test_without_colour_every_state_is_still_a_word(monkeypatch: pytest.Mo
         for colour in (look.color, look.bgcolor):
             if colour is not None and colour.triplet is not None:
                 assert len(set(colour.triplet)) == 1
+
+
+async def test_a_risk_bar_after_a_kill_counts_what_is_open_now() -> None:
+    app = Harness()
+    async with app.run_test(size=(160, 48)) as pilot:
+        frame = await start(pilot, app)
+        held = frame.positions
+        assert held
+        for account, told in (("", 0), (held[0].account, -1)):
+            progress = [
+                PanicAccount(one.name, told == 0, 2, told, told, 1, 3.0, "")
+                for one in frame.accounts
+            ]
+            rows = [one for one in held if account in ("", one.account)]
+            shown = msgspec.structs.replace(
+                frame,
+                panic=PanicPane(False, "F9 F9", frame.published_ns, progress),
+                positions=rows,
+                risk=msgspec.structs.replace(frame.risk, account=account, orders_open=3),
+            )
+            bar = app.query_one(RiskBar)
+            bar.show(shown, app.context(shown))
+            text = bar.render_line(0).text
+            unknown = "" if told == 0 else "+?"
+            assert f"open orders 3{unknown} " in text
+            assert f"positions {len(rows)}{unknown} " in text
+            assert " orders 3/" not in text
