@@ -283,6 +283,7 @@ def check(status: int, headers: Mapping[str, str], body: bytes) -> None:
 
 def _side(levels: list[tuple[float, float]], scale: Scale) -> list[Level]:
     """Return levels by rising price, without empty ones."""
+    scale.check_prices(levels, "depth")
     per_price, per_quantity = scale.per_price, scale.per_quantity
     side = [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in levels]
     side = [level for level in side if level[1]]

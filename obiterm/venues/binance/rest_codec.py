@@ -90,6 +90,8 @@ class RestCodec:
             known = self._snapshots[symbol] = (scale, read_snapshot(scale))
         scale, decoder = known
         book = read(decoder, body, f"depth of {symbol}")
+        for side in (book.bids, book.asks):
+            scale.check_prices(side, f"depth of {symbol}")
         per_price, per_quantity = scale.per_price, scale.per_quantity
         return DepthSnapshotted(
             symbol,

@@ -133,6 +133,8 @@ class RestCodec:
             known = self._books[symbol] = (scale, read_book_page(scale))
         scale, decoder = known
         book = read(decoder, result, f"depth of {symbol}")
+        for side in (book.bids, book.asks):
+            scale.check_prices(side, f"depth of {symbol}")
         per_price, per_quantity = scale.per_price, scale.per_quantity
         bids = [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in book.bids]
         asks = [(int(p * per_price + 0.5), int(q * per_quantity + 0.5)) for p, q in book.asks]

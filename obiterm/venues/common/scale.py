@@ -5,6 +5,7 @@ Market data uses the float way (one multiplication), orders and money the exact 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 from obiterm.core.errors import DataError
@@ -13,6 +14,10 @@ from obiterm.core.instruments import Instrument
 EXACT_UNITS = 2.0**49
 """Up to here ``int(value * scale + 0.5)`` equals the decimal result: three roundings of
 relative size 2**-53 stay below half a unit."""
+
+_OFF_TICK = 0.05
+"""Far more than floats err, less than the next finer tick of any venue."""
+_FEW = 4
 
 
 class Scale:
@@ -32,6 +37,23 @@ class Scale:
         self.per_quantity = float(1 / instrument.lot_size)
         self.price_limit = EXACT_UNITS / self.per_price
         self.quantity_limit = EXACT_UNITS / self.per_quantity
+
+    def check_prices(self, levels: Sequence[tuple[float, float]], field: str) -> None:
+        """Refuse one side of a snapshot that is on a finer grid than the listing says.
+
+        A venue may make a tick finer while we trade; rounded, its levels would fall into one
+        another. Single levels off the grid are orders from before a tick became coarser.
+
+        Raises:
+            DataError: more than a quarter of the prices lie between two ticks.
+        """
+        per_price = self.per_price
+        between = [p for p, _ in levels if abs(p * per_price - round(p * per_price)) > _OFF_TICK]
+        if len(between) * _FEW > len(levels):
+            raise DataError(
+                f"{field}: price {between[0]} is no whole number of ticks of {1 / per_price:g}",
+                hint="the venue has changed the tick: restart, so that the listing is read again",
+            )
 
 
 def decimal(text: str, field: str) -> Decimal:
