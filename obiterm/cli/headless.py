@@ -51,8 +51,10 @@ def run_headless(options: argparse.Namespace, profile: Profile, command: str) ->
     for one in summary.accounts:
         if one.trouble:
             print(f"obiterm: {one.name}: {one.trouble}", file=sys.stderr)
+        for words in one.left:
+            print(f"obiterm: {one.name}: a position is left: {words}", file=sys.stderr)
     good = summary.journal_verified and not summary.open_orders_at_exchange and not summary.faults
-    good = good and not unconfirmed
+    good = good and not unconfirmed and not any(one.left for one in summary.accounts)
     return 0 if good and run.finished and not result.left else 1
 
 

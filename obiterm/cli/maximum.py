@@ -20,6 +20,7 @@ from obiterm.cli.summary import (
     books_in_sync,
     digest,
     latency_us,
+    left_positions,
     make_account,
     make_summary,
     market_counts,
@@ -237,5 +238,6 @@ def _account(kernel: Kernel, done: dict[str, object]) -> AccountSummary:
             "connected": True,
             "trouble": "",
             "books_in_sync": books_in_sync(kernel),
+            "left": left_positions(kernel),
         }
     )

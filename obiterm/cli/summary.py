@@ -45,6 +45,8 @@ class AccountSummary(msgspec.Struct, kw_only=True):
     faults: int
     open_orders_at_exchange: int | None
     """None when its exchange did not say."""
+    left: list[str]
+    """Positions that an order could still close, by our fills or the exchange's word."""
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -127,17 +129,26 @@ def books_in_sync(kernel: Kernel) -> int:
     return sum(1 for market in kernel.markets.values() if market.book.synced)
 
 
-def money(kernels: Sequence[Kernel]) -> dict[str, str]:
-    """Return the results of own fills; the position of several coins names each."""
+def money(kernels: Sequence[Kernel], gone: Sequence[Kernel] = ()) -> dict[str, str]:
+    """Return the results of own fills; the position of several coins names each.
+
+    What the kernels in ``gone`` held ended with their exchange: it is no position any more,
+    and what it was worth at the last price is realised.
+    """
     realised = unrealised = fees = Decimal(0)
     base: dict[str, Decimal] = {}
-    for kernel in kernels:
+    for kernel in (*kernels, *gone):
         for (_, symbol), position in kernel.gate.positions.items():
             realised += position.realised_quote
             fees += position.fees_quote
-            unrealised += position.unrealised(kernel.markets[symbol].mark_ticks)
+            open_quote = position.unrealised(kernel.markets[symbol].mark_ticks)
             coin = kernel.setup.instruments[symbol].base
-            base[coin] = base.get(coin, Decimal(0)) + position.quantity
+            held = base.setdefault(coin, Decimal(0))
+            if kernel in gone:
+                realised += open_quote
+            else:
+                unrealised += open_quote
+                base[coin] = held + position.quantity
     plain = [_cents(one) for one in base.values()] or [_cents(Decimal(0))]
     named = [f"{_cents(one)} {coin}" for coin, one in base.items()]
     return {
@@ -147,6 +158,22 @@ def money(kernels: Sequence[Kernel]) -> dict[str, str]:
         "fees_quote": _cents(fees),
         "net_quote": _cents(realised + unrealised - fees),
     }
+
+
+def left_positions(kernel: Kernel) -> list[str]:
+    """Return the positions of own fills that an order could close; spot dust is none."""
+    words = []
+    for symbol, instrument in kernel.setup.instruments.items():
+        lots = kernel.gate.exposure_lots(symbol)
+        is_dust = not instrument.is_perpetual and (
+            lots < instrument.min_lots
+            or instrument.notional(kernel.markets[symbol].mark_ticks, lots)
+            < instrument.min_notional
+        )
+        if lots and not is_dust:
+            size = f"{instrument.quantity(lots).normalize():+f} {instrument.base}"
+            words.append(f"{size} on {symbol} by our fills")
+    return words
 
 
 def _cents(value: Decimal) -> str:

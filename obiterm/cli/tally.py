@@ -9,6 +9,7 @@ import msgspec
 from obiterm.cli.summary import (
     AccountSummary,
     books_in_sync,
+    left_positions,
     make_account,
     market_counts,
     money,
@@ -44,6 +45,7 @@ class Tally:
         self.engines: list[AccountEngine] = []
         self.fills: list[object] = []
         self.open_orders: int | None = None
+        self._held_there: list[str] = []
 
     def look(self) -> None:
         """Notice a new engine."""
@@ -55,11 +57,29 @@ class Tally:
         """Take the exchange's word for fills and open orders."""
         self.fills = ledger.rows(account, "fills")
         self.open_orders = len(ledger.rows(account, "open_orders"))
+        self._held_there = [
+            f"{row['side']} {row['quantity']} on {row['symbol']} at the exchange"
+            for row in ledger.rows(account, "positions")
+            if isinstance(row, dict)
+        ]
 
     @property
     def kernels(self) -> list[Kernel]:
         """The kernels of its engines."""
         return [engine.kernel for engine in self.engines]
+
+    @property
+    def gone(self) -> list[Kernel]:
+        """The kernels whose exchange ended: what they held ended with it."""
+        return [engine.kernel for engine in self.engines if engine is not self.slot.engine]
+
+    @property
+    def left(self) -> list[str]:
+        """Positions that are left, by our fills and by the exchange's word."""
+        engine = self.slot.engine
+        if engine is None:
+            return []
+        return [*self._held_there, *left_positions(engine.kernel)]
 
     def summary(self) -> AccountSummary:
         """Return the account's part of the summary."""
@@ -79,6 +99,7 @@ class Tally:
                 **totals([self]),
                 "tick_to_order_us": slowest_us(windows),
                 "open_orders_at_exchange": self.open_orders,
+                "left": self.left,
             }
         )
 
@@ -87,13 +108,14 @@ def totals(tallies: Sequence[Tally]) -> dict[str, object]:
     """Return what accounts did together."""
     engines = [engine for tally in tallies for engine in tally.engines]
     kernels = [engine.kernel for engine in engines]
+    gone = [kernel for tally in tallies for kernel in tally.gone]
     round_trips, wins = trips(kernels)
     return {
         "orders_sent": sum(engine.orders_sent for engine in engines),
         "fills": sum(len(tally.fills) for tally in tallies),
         "round_trips": round_trips,
         "wins": wins,
-        **money(kernels),
+        **money([kernel for kernel in kernels if kernel not in gone], gone),
         "risk_refusals": sum(kernel.gate.refusals for kernel in kernels),
         "faults": sum(engine.faults for engine in engines),
     }

@@ -129,15 +129,15 @@ class AccountSlot:
             kind = EmergencyExit if panic.flatten else Kill
             engine.command(kind(account=self.name), panic.who)
 
-    def lose(self) -> None:
+    def lose(self) -> list[str]:
         """Take the engine away, since its venue has forgotten the account.
 
         Its trading state, what was asked of it and the day's result stay; a kill that was not
-        finished is asked of the next engine.
+        finished is asked of the next engine. Return what it held, for whoever tells of it.
         """
         engine, self.engine = self.engine, None
         if engine is None:
-            return
+            return []
         self._state = engine.kernel.state
         self._holds = engine.kernel.gate.holding
         running = {runner.name: runner.running for runner in engine.kernel.runners}
@@ -147,6 +147,7 @@ class AccountSlot:
             self._panic = PanicProgress(
                 self.name, progress.flatten, progress.who, progress.started_ns
             )
+        return _held(engine.kernel)
 
     # -- commands ----------------------------------------------------------------------------
 
@@ -190,6 +191,17 @@ class AccountSlot:
 def engines_of(slots: Sequence[AccountSlot]) -> list[AccountEngine]:
     """Return the engines that there are."""
     return [slot.engine for slot in slots if slot.engine is not None]
+
+
+def _held(kernel: Kernel) -> list[str]:
+    """Return every open position in words."""
+    words = []
+    for (owner, symbol), position in kernel.gate.positions.items():
+        if not position.is_flat:
+            instrument = position.instrument
+            size = f"{instrument.quantity(position.lots).normalize():+f} {instrument.base}"
+            words.append(f"{size} of {owner} on {symbol}")
+    return words
 
 
 def clock_trouble(kernel: Kernel) -> str:

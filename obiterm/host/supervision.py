@@ -120,7 +120,10 @@ class Supervisor:
 
     async def _begin_anew(self) -> None:
         """Forget an engine whose exchange is gone: nothing that it knew is there any more."""
-        self._slot.lose()
+        for held in self._slot.lose():
+            self._publisher.tell(
+                self._slot.name, f"{held} ended with the exchange: its new process has no position"
+            )
         self._door = None
         self._backoff.reset()
         self._suffer(self._exchange.trouble if self._exchange is not None else "")

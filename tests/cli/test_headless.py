@@ -49,6 +49,12 @@ class Running:
         rest: str = json.loads(told.stdout)["accounts"][0]["rest"] if told.stdout else ""
         return rest
 
+    def positions(self) -> list[dict[str, object]]:
+        """Return what status shows, with the way each position began."""
+        told = run("status", "--profile", self.profile, "--json")
+        rows = json.loads(told.stdout)["accounts"][0]["positions"] if told.stdout else []
+        return [{**row, "opened": (row["entry_price"], row["lots"])} for row in rows]
+
     def wait_fills(self, count: int = 1) -> None:
         def look() -> bool:
             ledger = httpx.get(f"{self.rest}/_exchange/ledger", timeout=5.0).json()
@@ -153,6 +159,24 @@ def test_an_exchange_that_dies_is_traded_again() -> None:
     (account,) = summary["accounts"]
     assert (account["connected"], account["trouble"]) == (True, "")
     assert account["fills"] == summary["fills"] >= 1
+
+
+def test_what_an_exchange_that_died_held_is_told_and_is_no_position_at_the_end() -> None:
+    """Its ledger died with it: the summary is of what the new process holds."""
+    running = Running("--seconds", "60", "--json")
+    held = wait_for(running.positions, 20.0, "no position")
+    (exchange,) = children(running.process.pid)
+    os.kill(exchange, signal.SIGKILL)
+    wait_for(lambda: children(running.process.pid) not in ([], [exchange]), 10.0)
+    running.wait_account()
+    assert held[0]["opened"] not in [one["opened"] for one in running.positions()]
+    running.process.send_signal(signal.SIGTERM)
+    _, words, errors = running.end()
+    assert "a position is left" not in errors
+    summary = json.loads(words)
+    assert summary["accounts"][0]["left"] == []
+    assert float(summary["position"]) < 0.0001
+    assert float(summary["unrealised_quote"]) == pytest.approx(0.0, abs=0.1)
 
 
 def test_the_demo_trades_on_three_venues() -> None:

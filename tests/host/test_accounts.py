@@ -68,8 +68,9 @@ def test_a_venue_whose_process_dies_leaves_the_others_trading_and_comes_back(
     ledgers = {name: ledger(stack, venues, name) for name in ("backpack", "bybit", "binance")}
     for one in ledgers.values():
         wait_fills(one)
-    address = account(venues, "bybit").rest
-    os.kill(child_of(venues, "bybit"), signal.SIGKILL)
+    address, child = account(venues, "bybit").rest, child_of(venues, "bybit")
+    wait_account(venues, "bybit", lambda one: one.positions != [], 20.0)
+    os.kill(child, signal.SIGKILL)
     told = wait_account(venues, "bybit", lambda one: "ended by itself" in one.trouble, 5.0)
     assert "it is being started again" in told.trouble
     assert told.open_orders == 0
@@ -83,6 +84,7 @@ def test_a_venue_whose_process_dies_leaves_the_others_trading_and_comes_back(
     for name, count in done.items():
         wait_fills(ledgers[name], count)
     assert any("is back" in text for text in lines(operator, "host"))
+    assert any("ended with the exchange" in text for text in lines(operator, "bybit"))
     assert not any("restarting" in text for name in done for text in lines(operator, name))
     venues.send(signal.SIGTERM)
     assert venues.process.wait(15.0) == 0
