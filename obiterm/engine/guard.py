@@ -137,6 +137,11 @@ class SelfTradeGuard:
         for symbol in symbols:
             self._absent_at(place_of(venue, environment, address, symbol)).add(name)
 
+    def dismiss(self, name: str) -> None:
+        """Expect an account no longer: the venue does not let it in, the others trade on (R126)."""
+        for names in self._absent.values():
+            names.discard(name)
+
     def _absent_at(self, place: Place) -> set[str]:
         return self._absent.setdefault(place, set())
 

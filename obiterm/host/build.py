@@ -13,6 +13,7 @@ import msgspec
 from obiterm import __version__
 from obiterm.config.keys import ApiKeys, find_keys
 from obiterm.config.models import AccountProfile, Profile
+from obiterm.config.parameters import check_on_instruments
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError
 from obiterm.core.events import ClockMeasured
@@ -156,6 +157,7 @@ class EngineBuilder:
         """
         earlier = None if gateway.is_fresh else await self._read_earlier(account.name, gateway)
         prepared = await gateway.prepare([Symbol(s) for s in account.symbols])
+        check_on_instruments(self._profile, account.name, prepared.instruments)
         past = await self._past(earlier, slot, gateway, prepared)
         remains = slot.remains
         record = StartRecord(
@@ -199,6 +201,10 @@ class EngineBuilder:
         clock_told = ClockMeasured(prepared.clock_offset_ns, 0, self._clock.wall_ns())
         engine.inherit([clock_told, *past.events], past.fill_marks, past.booked)
         return engine
+
+    def give_up(self, account: str) -> None:
+        """Let the others trade where an account was to: it waits for a human now."""
+        self._guard.dismiss(account)
 
     def _new_run(self) -> RunId:
         """Return a run that no engine of this host has: ids must tell accounts apart too."""

@@ -135,6 +135,7 @@ class Supervisor:
             words = f"stopped by the venue: {reason}{hint}"
         else:
             words = f"cannot start: {reason}"
+        self._builder.give_up(self._account.name)
         self._suffer(f"{words}; mend it, then re-arm the account to try again")
         self._slot.is_stopped = True
         self._slot.retry.clear()
