@@ -6,12 +6,13 @@ import argparse
 import sys
 
 from obiterm.cli.capture import damage_is_usage, existing_file
-from obiterm.core.errors import ConfigError
+from obiterm.core.errors import ConfigError, UsageError
 
 
 def exchange(options: argparse.Namespace) -> int:
     """Serve until stopped; announce the addresses in one line."""
     from obiterm.exchange.serve import AccountOptions, ServeOptions, run_exchange
+    from obiterm.exchange.specs import listings
     from obiterm.exchange.wire.options import account_names
 
     if options.speed == float("inf"):
@@ -23,6 +24,13 @@ def exchange(options: argparse.Namespace) -> int:
         if not options.json:
             print("the simulated exchange serves until Ctrl+C", file=sys.stderr)
 
+    named = [] if options.capture else (options.symbol or "").split(",")
+    try:
+        listings(options.venue, [one.strip() for one in named if one.strip()])
+    except UsageError as error:
+        raise ConfigError(
+            "--symbol", options.symbol, "markets that it makes", hint=error.hint
+        ) from error
     chosen = ServeOptions(
         venue=options.venue,
         symbol=options.symbol,

@@ -10,9 +10,10 @@ from decimal import Decimal
 import httpx
 import msgspec
 
+from obiterm.config.markets import exchange_symbol
 from obiterm.config.models import AccountProfile, Profile
 from obiterm.core.errors import ConfigError
-from obiterm.host.exchange_child import ExchangeAddress, ExchangeChild, exchange_symbol
+from obiterm.host.exchange_child import ExchangeAddress, ExchangeChild
 
 _ANSWER_LIMIT_S = 10.0
 _HASTY = {"max_hold_s": 2, "cooldown_ms": 100, "enter_obi": 0.1, "hold_obi": 0.0}

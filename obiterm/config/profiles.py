@@ -13,6 +13,7 @@ import msgspec
 from pydantic import ValidationError
 
 from obiterm.config.explain import explain, nearest, place, read_toml, spell
+from obiterm.config.markets import made_markets
 from obiterm.config.models import (
     AccountProfile,
     ExchangeProfile,
@@ -74,8 +75,12 @@ def load_profile(name_or_path: str | Path, *, user_dir: Path) -> Profile:
         raise _misfit(error, where, text) or explain(
             error, Profile, where=where, text=text
         ) from None
+    venues = {account.name: account.venue for account in profile.accounts}
     for index, strategy in enumerate(profile.strategies):
-        check_parameters(strategy, where=where, text=text, at=("strategies", index))
+        venue = venues.get(strategy.account, "")
+        check_parameters(strategy, venue=venue, where=where, text=text, at=("strategies", index))
+    for index, exchange in enumerate(profile.exchanges):
+        _check_markets(exchange, index, where, text)
     exchanges = tuple(
         _find_capture(profile, index, where, text) for index in range(len(profile.exchanges))
     )
@@ -123,6 +128,23 @@ def _find_capture(profile: Profile, index: int, where: str, text: str) -> Exchan
         value = str(exchange.capture)
         raise ConfigError(spell(loc), value, "an existing file", where=place(where, text, loc))
     return exchange.model_copy(update={"capture": capture})
+
+
+def _check_markets(exchange: ExchangeProfile, index: int, where: str, text: str) -> None:
+    """Raise ``ConfigError`` about a market that the simulated exchange cannot make."""
+    if exchange.capture is not None:  # the recording says what it holds
+        return
+    known = made_markets(exchange.venue)
+    for number, symbol in enumerate(exchange.symbols):
+        if symbol not in known:
+            loc = ("exchanges", index, "symbols", number)
+            raise ConfigError(
+                spell(loc),
+                symbol,
+                f"a market that the simulated exchange of {exchange.venue} makes",
+                where=place(where, text, loc),
+                hint=f"known: {', '.join(known)}",
+            )
 
 
 def _misfit(error: ValidationError, where: str, text: str) -> ConfigError | None:

@@ -188,18 +188,23 @@ DEFAULT_SYMBOLS = {
 """What a venue serves when nobody named a market."""
 
 
+def every_listing(venue: str) -> list[Listing]:
+    """Return every market that a venue can make; raise ``UsageError`` for an unknown venue."""
+    make = _VENUES.get(venue)
+    if make is None:
+        raise UsageError(
+            f"no simulated exchange for venue {venue!r}", hint=f"there is: {', '.join(_VENUES)}"
+        )
+    return make()
+
+
 def listings(venue: str, names: list[str]) -> list[Listing]:
     """Return the markets of a venue that bear these names, the venue's own or the core's.
 
     A name that spot and perpetual share stands for both. Raise ``UsageError`` for an
     unknown venue or market, naming those that exist.
     """
-    make = _VENUES.get(venue)
-    if make is None:
-        raise UsageError(
-            f"no simulated exchange for venue {venue!r}", hint=f"there is: {', '.join(_VENUES)}"
-        )
-    known = make()
+    known = every_listing(venue)
     found: dict[str, Listing] = {}
     for name in names:
         named = [one for one in known if name in (one.spec.symbol, one.spec.venue_symbol)]

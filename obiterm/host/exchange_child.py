@@ -11,6 +11,7 @@ from collections import deque
 import msgspec
 
 from obiterm.config.keys import ApiKeys
+from obiterm.config.markets import exchange_symbol
 from obiterm.config.models import ExchangeProfile
 from obiterm.core.errors import ObitermError, UsageError
 
@@ -176,16 +177,6 @@ class ExchangeChild:
             if text := line.decode(errors="replace").strip():
                 self._words.append(text)
                 _LOG.warning("exchange: %s", text)
-
-
-def exchange_symbol(venue: str, symbol: str) -> str:
-    """Return the simulated exchange's own name of a market that profiles spell ``symbol``."""
-    match venue:
-        case "bybit":
-            return symbol.removesuffix(".SPOT") if symbol.endswith(".SPOT") else f"{symbol}.P"
-        case "binance-futures":
-            return symbol.removesuffix("-PERP")
-    return symbol
 
 
 async def _greeting(process: asyncio.subprocess.Process) -> ExchangeAddress:

@@ -16,13 +16,16 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from obiterm.core.instruments import Instrument
-from obiterm.core.values import OrderKind, OrderRole, Side, TimeInForce
+from obiterm.core.values import MarketKind, OrderKind, OrderRole, Side, TimeInForce
 
 
 class Parameters(BaseModel):
     """Base of typed strategy parameters: every field has a unit, bounds, default and help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def check_kind(self, kind: MarketKind) -> None:
+        """Raise ``ConfigError`` about the field that markets of this kind cannot do."""
 
 
 class MarketView(msgspec.Struct, frozen=True):

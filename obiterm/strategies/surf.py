@@ -45,10 +45,7 @@ class Surf:
         p = self.parameters = parameters
         self.obi_levels = p.obi_levels
         self._spot = instrument.kind is MarketKind.SPOT
-        if self._spot and p.direction != "long":
-            raise ConfigError(
-                "direction", p.direction, "'long'", hint=f"{instrument.symbol} is spot: no shorts"
-            )
+        p.check_kind(instrument.kind)
         self._may_buy = p.direction in ("long", "both")
         self._may_sell = p.direction in ("short", "both")
         self._fixed_lots = instrument.lots_down(p.quantity)

@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from obiterm.core.errors import ConfigError
+from obiterm.core.values import MarketKind
 from obiterm.strategies.base import Parameters
 
 
@@ -115,6 +117,11 @@ class SurfParameters(Parameters):
         lt=10_000,
         description="No entry above this average true range, bps; 0 = off (Q20).",
     )
+
+    def check_kind(self, kind: MarketKind) -> None:
+        """Refuse shorts on spot."""
+        if kind is MarketKind.SPOT and self.direction != "long":
+            raise ConfigError("direction", self.direction, "'long'", hint="spot has no shorts")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

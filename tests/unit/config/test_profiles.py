@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from obiterm.config.keys import find_keys, require_own_keys
+from obiterm.config.parameters import check_on_instruments
 from obiterm.config.profiles import Profile, list_profiles, load_profile
 from obiterm.config.shipped import shipped_files
 from obiterm.core.errors import ConfigError
-from obiterm.core.values import Environment
+from obiterm.core.instruments import Instrument
+from obiterm.core.values import Environment, MarketKind, Symbol
 
 GOOD = """\
 schema = 1
@@ -288,6 +290,89 @@ def account(name: str, venue: str, symbols: str, environment: str = "sim", keys:
     return ACCOUNT.format(
         name=name, venue=venue, environment=environment, symbols=symbols, keys=keys
     )
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbol", "may_short"),
+    [
+        ("binance", "BTCUSDT", False),
+        ("bybit", "BTCUSDT.SPOT", False),
+        ("bybit", "BTCUSDT", True),
+        ("backpack", "SOL_USDC", False),
+        ("backpack", "SOL_USDC_PERP", True),
+        ("binance-futures", "BTCUSDT-PERP", True),
+    ],
+)
+def test_shorts_on_spot_are_refused_where_they_stand(
+    tmp_path: Path, venue: str, symbol: str, may_short: bool
+) -> None:
+    text = (
+        'schema = 1\ntitle = "t"\n'
+        f'[[exchanges]]\nvenue = "{venue}"\nsymbols = ["{symbol}"]\n'
+        + account("one", venue, f'["{symbol}"]', keys="sim")
+        + '[[strategies]]\nname = "s"\nkind = "surf"\naccount = "one"\n'
+        f'symbol = "{symbol}"\n[strategies.parameters]\ndirection = "both"\n'
+    )
+    path = tmp_path / "shorts.toml"
+    path.write_text(text)
+    if may_short:
+        load_profile(path, user_dir=tmp_path)
+        return
+    with pytest.raises(ConfigError) as caught:
+        load_profile(path, user_dir=tmp_path)
+    line = text[: text.index("direction")].count("\n") + 1
+    for part in (str(path), f"line {line}:", "strategies[0].parameters.direction = 'both'"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("venue", ["binance", "binance-futures", "bybit", "backpack"])
+def test_a_market_that_no_exchange_makes_is_named_with_those_there_are(
+    tmp_path: Path, venue: str
+) -> None:
+    path = tmp_path / "nope.toml"
+    path.write_text(
+        'schema = 1\ntitle = "t"\n'
+        f'[[exchanges]]\nvenue = "{venue}"\nsymbols = ["NOPEUSDT"]\n'
+        + account("one", venue, '["NOPEUSDT"]', keys="sim")
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_profile(path, user_dir=tmp_path)
+    for part in (f"{path}, line 5: ", "exchanges[0].symbols[0] = 'NOPEUSDT'", MARKETS[venue]):
+        assert part in str(caught.value)
+
+
+MARKETS = {
+    "binance": "BTCUSDT",
+    "binance-futures": "BTCUSDT-PERP",
+    "bybit": "BTCUSDT.SPOT",
+    "backpack": "SOL_USDC_PERP",
+}
+"""A market of each venue, spelt as in profiles."""
+
+
+def test_what_only_the_listing_tells_is_named_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(
+        'schema = 1\ntitle = "t"\n[[exchanges]]\nvenue = "binance"\nsymbols = ["BTCUSDT"]\n'
+        + account("one", "binance", '["BTCUSDT"]', keys="sim")
+        + '[[strategies]]\nname = "s"\nkind = "surf"\naccount = "one"\n'
+        'symbol = "BTCUSDT"\n[strategies.parameters]\nquantity = 0.00001\n'
+    )
+    profile = load_profile(path, user_dir=tmp_path)
+    instrument = Instrument(
+        "binance",
+        Symbol("BTCUSDT"),
+        MarketKind.SPOT,
+        "BTC",
+        "USDT",
+        Decimal("0.01"),
+        Decimal("0.00001"),
+        min_lots=10,
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_on_instruments(profile, "one", {instrument.symbol: instrument})
+    for part in (f"{path}, line ", "strategies[0].parameters.quantity", "at least 0.00010 BTC"):
+        assert part in str(caught.value)
 
 
 def test_accounts_find_the_exchange_of_their_venue_that_makes_their_markets(load: Load) -> None:
