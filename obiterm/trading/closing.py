@@ -24,11 +24,12 @@ _REFUSED = (OrderState.REJECTED, OrderState.EXPIRED)
 class _Close:
     """One close under way."""
 
-    __slots__ = ("client_id", "not_before_ns", "refusals", "who")
+    __slots__ = ("client_id", "has_sent", "not_before_ns", "refusals", "who")
 
     def __init__(self, who: str) -> None:
         self.who = who
         self.client_id: ClientOrderId | None = None
+        self.has_sent = False
         self.refusals = 0
         self.not_before_ns = 0
 
@@ -55,11 +56,23 @@ class Closer:
         """Begin, unless there is nothing to close."""
         if not self._gate.net_lots(symbol):
             return [], (False, f"no position on {symbol}")
+        if not self._gate.exposure_lots(symbol) and not self._gate.desk.fills_owed(symbol):
+            return [], (False, self._why_not(symbol))
         for runner in self._runners:
             if runner.symbol == symbol:
                 runner.stop(f"position closed by {who}", hands_off=True)
         self._closes.setdefault(symbol, _Close(who))
-        return self._go_on(symbol, now_ns), (True, f"closing {symbol}")
+        effects = self._go_on(symbol, now_ns)
+        if symbol not in self._closes:  # ended at once: the gate refused the order
+            told = [one.text for one in effects if isinstance(one, Note)]
+            return effects, (False, "; ".join(told) or self._why_not(symbol))
+        return effects, (True, f"closing {symbol}")
+
+    def _why_not(self, symbol: Symbol) -> str:
+        """Say why no order can close what our fills make."""
+        if self._gate.setup.instruments[symbol].is_perpetual:
+            return f"nothing to close on {symbol}: the venue holds no position of ours"
+        return f"nothing to close on {symbol}: what is held is less than one lot"
 
     def give_up_all(self) -> None:
         """Leave every close to the panic path."""
@@ -87,7 +100,7 @@ class Closer:
         self._judge_last(close, now_ns)
         held = self._gate.exposure_lots(symbol)
         if not held:
-            return self._end(symbol)
+            return [*self._nothing_left(symbol, close, now_ns), *self._end(symbol)]
         if close.refusals >= _MOST_REFUSALS:
             return self._fail(symbol, close, now_ns)
         if now_ns < close.not_before_ns:
@@ -103,7 +116,15 @@ class Closer:
         if not sent.ok:
             return sent.effects + self._end(symbol)
         close.client_id = sent.client_id
+        close.has_sent = True
         return sent.effects
+
+    def _nothing_left(self, symbol: Symbol, close: _Close, now_ns: int) -> list[Effect]:
+        """Tell that a close sent no order, since the position ended while it made way."""
+        if close.has_sent:
+            return []
+        text = "no order was needed to close: the position has ended meanwhile"
+        return [Note(verb=Verb.INFO, symbol=symbol, text=text, at_ns=now_ns, owner=MANUAL)]
 
     def _judge_last(self, close: _Close, now_ns: int) -> None:
         """Count a close order that the venue refused, and wait longer before the next."""

@@ -344,7 +344,12 @@ class Kernel:
 
     def _decide(self, symbol: Symbol, now_ns: int) -> list[Effect]:
         runners = self._runners_of.get(symbol)
-        if not runners or self.gate.state is TradingState.HALTED or self.manual.is_closing(symbol):
+        if not runners or self.manual.is_closing(symbol):
+            return []
+        if self.gate.state is TradingState.HALTED:
+            for runner in runners:
+                if runner.running:
+                    runner.reason = "halted: it trades again when the account is armed"
             return []
         effects: list[Effect] = []
         if not self.in_sight:

@@ -31,8 +31,9 @@ from obiterm.trading.closing import Closer
 from obiterm.trading.desk import MANUAL, RESTING
 from obiterm.trading.gatekeeper import Gatekeeper
 from obiterm.trading.hand_orders import HandOrders, Terms, moved
+from obiterm.trading.order_states import TrackedOrder
 from obiterm.trading.panic_state import rearm_refusal
-from obiterm.trading.runner import Runner
+from obiterm.trading.runner import PROTECTION, Runner
 
 Result = tuple[list[Effect], tuple[bool, str]]
 
@@ -129,16 +130,27 @@ class ManualDesk:
         return [self._gate.desk.cancel(order, now_ns)], (True, "cancel sent")
 
     def _cancel_symbol(self, symbol: Symbol, who: str, now_ns: int) -> Result:
+        """Cancel all but what protects an open position; its strategy goes on protecting it."""
         for runner in self._runners:
             if runner.symbol == symbol:
-                runner.stop(f"all orders cancelled by {who}", hands_off=True)
-        orders = [o for o in self._gate.desk.live(symbol) if o.state is not OrderState.CANCELLING]
+                hands_off = runner.hands_off or runner.position.is_flat
+                runner.stop(f"all orders cancelled by {who}", hands_off=hands_off)
+        live = [o for o in self._gate.desk.live(symbol) if o.state is not OrderState.CANCELLING]
+        kept = [order for order in live if self._protects(order)]
+        orders = [order for order in live if order not in kept]
         for order in orders:
             self._moving.pop(order.intent.client_id, None)
-        return (
-            [self._gate.desk.cancel(order, now_ns) for order in orders],
-            (True, f"{len(orders)} cancels sent; strategies on {symbol} stopped"),
-        )
+        text = f"{len(orders)} cancels sent; strategies on {symbol} stopped"
+        if kept:
+            named = ", ".join(self._gate.desk.describe(order.intent) for order in kept)
+            text += f"; stop kept: {named}: close the position to be rid of it"
+        return [self._gate.desk.cancel(order, now_ns) for order in orders], (True, text)
+
+    def _protects(self, order: TrackedOrder) -> bool:
+        """Return whether an order limits what its owner's open position can lose or gives back."""
+        owner, symbol = order.intent.owner, order.intent.symbol
+        held = self._gate.positions.get((owner, symbol))
+        return order.intent.role in PROTECTION and held is not None and not held.is_flat
 
     def _reprice(self, command: RepriceOrder, now_ns: int) -> Result:
         order = self._gate.desk.get(command.client_id)

@@ -29,8 +29,9 @@ from obiterm.trading.setup import StrategySetup
 
 _ALARM_AFTER_NS = 2 * NS_PER_S
 """A position without a stop at the venue for this long is told (T24)."""
-_PROTECTION = frozenset({OrderRole.STOP, OrderRole.TAKE_PROFIT})
-_CLOSES = _PROTECTION | {OrderRole.EXIT}
+PROTECTION = frozenset({OrderRole.STOP, OrderRole.TAKE_PROFIT})
+"""Roles of orders that guard a position: they stay when a market's orders are cancelled."""
+_CLOSES = PROTECTION | {OrderRole.EXIT}
 _REHEARSAL = "dry"
 """Tag of orders that never leave."""
 
@@ -112,7 +113,10 @@ class Runner:
             if decision.signal:
                 effects.append(self._note(Verb.SIGNAL, decision.signal, now_ns))
         wishes = tuple(self.patience.repriced(wish, now_ns) for wish in decision.wishes)
-        difference = compare(self._allowed(wishes, live, gate), live)
+        allowed = self._allowed(wishes, live, gate)
+        if self.running and any(w.role is OrderRole.ENTRY and w not in allowed for w in wishes):
+            self._waits(gate, allowed)
+        difference = compare(allowed, live)
         effects += [gate.desk.cancel(order, now_ns) for order in difference.cancel]
         for wish in difference.place:
             effects += self._place(wish, gate, now_ns)
@@ -171,14 +175,20 @@ class Runner:
                 for wish in wishes
                 if wish.role is not OrderRole.ENTRY or wish.tag in kept
             )
-        stops = [wish for wish in wishes if wish.role in _PROTECTION]
+        stops = [wish for wish in wishes if wish.role in PROTECTION]
         tags = {wish.tag for wish in stops}
         stops += [
             _wish_of(order)
             for order in live
-            if order.intent.role in _PROTECTION and order.intent.tag not in tags
+            if order.intent.role in PROTECTION and order.intent.tag not in tags
         ]
         return tuple(stops)
+
+    def _waits(self, gate: Gatekeeper, allowed: tuple[Wish, ...]) -> None:
+        """Say that it would enter and may not; what hold fire leaves resting counts as entering."""
+        if not any(wish.role is OrderRole.ENTRY for wish in allowed):
+            why = "fire is held" if gate.holding else "the account only reduces"
+            self.reason = f"would enter: {why}"
 
     # -- acting -----------------------------------------------------------------------
 

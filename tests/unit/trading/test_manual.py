@@ -361,3 +361,24 @@ def test_a_stop_that_sells_after_a_hand_did_takes_the_coins_of_the_other_owner_f
     stage.step(stage.fill_event(held, 500, BID))
     assert stage.position == 0
     assert stage.kernel.gate.exposure_lots(BTC) == 0
+
+
+def test_a_close_that_no_order_can_do_says_why() -> None:
+    """A close ends in an order or in a refusal with its reason."""
+    stage = ready()
+    (buy,) = sends(stage.command(place(lots=100, price=0)))
+    fee = Decimal("0.000001")
+    stage.step(stage.fill_event(buy, 1, ASK, fee=fee, fee_asset="BTC"))
+    assert stage.position == 1
+    assert sends(stage.command(CLOSE)) == []
+    words = f"nothing to close on {BTC}: what is held is less than one lot"
+    assert stage.kernel.last_result == (False, words)
+
+
+def test_a_close_whose_position_the_stop_ended_meanwhile_tells_so() -> None:
+    stage = with_position()
+    stage.command(CLOSE)
+    stage.fill("stop", 1_000, BID)
+    assert stage.position == 0
+    assert not stage.kernel.manual.is_closing(BTC)
+    assert "no order was needed to close: the position has ended meanwhile" in notes(stage.log)

@@ -9,7 +9,10 @@ import msgspec
 
 from obiterm.core.commands import (
     CancelSymbol,
+    HoldFire,
+    Kill,
     PlaceOrder,
+    Rearm,
     StartStrategy,
     StopStrategy,
 )
@@ -100,15 +103,47 @@ def test_a_stopped_strategy_sends_no_entry_and_no_exit_but_keeps_its_stop_right(
     assert [intent.tag for intent in sends(effects)] == ["entry"]
 
 
-def test_cancel_symbol_cancels_all_and_nothing_comes_back() -> None:
+def test_cancel_symbol_cancels_all_but_the_stop_of_a_position_and_nothing_comes_back() -> None:
     stage, _, _ = two_strategies()
-    stage.command(CancelSymbol(account="main", symbol=BTC))
-    for tag in ("entry", "stop", "bid"):
+    kept = stage.order("stop").intent.client_id
+    effects = stage.command(CancelSymbol(account="main", symbol=BTC))
+    assert len(cancels(effects)) == 2
+    assert kept not in cancels(effects)
+    ok, text = stage.kernel.last_result
+    assert ok
+    assert text.startswith(f"2 cancels sent; strategies on {BTC} stopped; stop kept: 0.004 stop ")
+    for tag in ("entry", "bid"):
         stage.cancelled(tag)
     assert sends(stage.ticks(3)) == []
-    assert stage.live() == []
+    assert stage.live() == [("stop", OrderState.OPEN)]
     effects = stage.command(StartStrategy(account="main", name="one"))
-    assert {intent.tag for intent in sends(effects)} == {"entry", "stop"}
+    assert {intent.tag for intent in sends(effects)} == {"entry"}
+
+
+def test_cancel_symbol_by_hand_keeps_the_stop_of_a_stopped_strategy() -> None:
+    stage, _, _ = two_strategies()
+    stage.command(StopStrategy(account="main", name="one"))
+    stage.command(CancelSymbol(account="main", symbol=BTC))
+    assert ("stop", OrderState.OPEN) in stage.live()
+    assert "stop kept" in stage.kernel.last_result[1]
+
+
+def test_what_a_strategy_does_is_what_is_now() -> None:
+    """Its card tells no wish that the account's state has set aside."""
+    stage = Stage()
+    stage.ready()
+    stage.puppet.wishes = (entry(),)
+    stage.command(HoldFire(account="main"))
+    stage.book()
+    assert stage.kernel.runners[0].reason == "would enter: fire is held"
+    stage.command(Kill(account="main"))
+    assert stage.kernel.runners[0].reason == "halted: it trades again when the account is armed"
+    stage.command(StopStrategy(account="main", name="one"))
+    stage.ticks(1)
+    assert stage.kernel.runners[0].reason == "stopped by test"
+    stage.command(Rearm(account="main", typed="main"))
+    stage.command(StartStrategy(account="main", name="one"))
+    assert stage.kernel.runners[0].reason == "as told"
 
 
 def test_a_position_without_a_stop_is_told_once() -> None:
