@@ -122,6 +122,8 @@ class Desk:
         order = self._told_of(event)
         if order is None:
             return []
+        if order.state is OrderState.REJECTED and event.state in RESTING:
+            return self._doubt(order, now_ns)  # it was taken, whatever the refusal said (T6)
         before = order.state
         news = order.advance(
             event.state,
@@ -312,10 +314,13 @@ class Desk:
         A list that left before the end was told is no contradiction.
         """
         order = self._final[client_id]
-        if now_ns - order.updated_ns <= ASK_AGAIN_NS:
-            return []
+        return [] if now_ns - order.updated_ns <= ASK_AGAIN_NS else self._doubt(order, now_ns)
+
+    def _doubt(self, order: TrackedOrder, now_ns: int) -> list[Effect]:
+        """Take an order back whose end the venue contradicts, and ask what is true."""
         if not order.advance(OrderState.UNKNOWN, now_ns):
             return []
+        client_id = order.intent.client_id
         del self._final[client_id]
         self._live[client_id] = order
         note = self._note(order, Verb.UNKNOWN, "the venue still has it: asking", now_ns)

@@ -121,6 +121,18 @@ def test_an_order_that_the_stream_has_shown_is_not_in_doubt() -> None:
     assert stage.live() == [("entry", OrderState.OPEN)]
 
 
+def test_a_refused_order_that_rests_all_the_same_is_taken_back() -> None:
+    """T6: a refusal was answered although the venue had taken the order; the venue's truth wins."""
+    stage = with_entry()
+    sent = stage.sent[0]
+    stage.puppet.wishes = ()
+    stage.step(OrderRefused(BTC, sent.client_id, "MAINTENANCE", "come back later", stage.now_ns))
+    assert stage.live() == []
+    assert queries(stage.report(sent, OrderState.OPEN)) == [sent.client_id]
+    assert stage.live() == [("entry", OrderState.UNKNOWN)]
+    assert cancels(stage.report(sent, OrderState.OPEN)) == [sent.client_id]  # nobody wants it
+
+
 def test_a_question_without_an_answer_is_asked_again() -> None:
     """An order vanished from the venue's list, and the first question was lost too."""
     stage = with_entry()
