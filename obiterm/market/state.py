@@ -34,14 +34,14 @@ class MarketState:
         obi_levels: levels a side of the imbalance that the screen shows.
         last_received_ns: our time of the last depth message or snapshot. Tickers and trades
             do not count: a silent depth stream is stale even while others flow (T38).
-        top_of_book_compared: applied changes for which a book ticker of the same or an
-            earlier update id was known.
-        top_of_book_matches: those whose best prices and sizes equalled that ticker's.
     """
 
     __slots__ = (
+        "_compared",
         "_first_ticks",
         "_last_candle_ns",
+        "_matches",
+        "_noted",
         "_top",
         "_tops",
         "_traded_units",
@@ -58,8 +58,6 @@ class MarketState:
         "last_up",
         "obi_levels",
         "symbol",
-        "top_of_book_compared",
-        "top_of_book_matches",
         "trades",
     )
 
@@ -82,8 +80,9 @@ class MarketState:
         """Whether the last change of price was upwards."""
         self.trades = 0
         self.last_received_ns = 0
-        self.top_of_book_compared = 0
-        self.top_of_book_matches = 0
+        self._compared = 0
+        self._noted: tuple[int, tuple[int, int, int, int]] | None = None
+        self._matches = 0
         self._top: TopChanged | None = None
         self._tops: deque[TopChanged] = deque(maxlen=_TOPS_KEPT)
         self._first_ticks = 0
@@ -112,6 +111,7 @@ class MarketState:
         """Forget book and tickers: the feed was lost and update ids may start anew."""
         self.book.reset()
         self._top = None
+        self._noted = None
         self._tops.clear()
 
     def _snapshot(self, event: DepthSnapshotted) -> Applied:
@@ -135,8 +135,11 @@ class MarketState:
         if self._top is None or event.update_id > self._top.update_id:
             self._top = event
             self._tops.append(event)
+            if self._noted is not None and event.update_id >= self._noted[0]:
+                self._settle_top()
         elif not self.book.synced:  # a venue that was restarted counts from the beginning
             self._tops.clear()
+            self._noted = None
             self._top = event
             self._tops.append(event)
 
@@ -160,26 +163,50 @@ class MarketState:
         self.candle = candle
         self.atr.add(candle)
 
-    def _compare_top(self) -> None:
-        """Compare the book with the newest ticker that is not newer than the book.
+    @property
+    def top_of_book_compared(self) -> int:
+        """How many changed books were compared with a ticker; the newest is compared by this."""
+        self._settle_top()
+        return self._compared
 
-        A ticker may overtake the depth message that covers it, so the last one received is
-        not always the right one.
+    @property
+    def top_of_book_matches(self) -> int:
+        """How many of them had the ticker's best prices and sizes."""
+        self._settle_top()
+        return self._matches
+
+    def _compare_top(self) -> None:
+        """Note the top of the changed book, to be compared with the ticker that belongs to it.
+
+        Where books come in batches (Binance) the ticker is there already; where each change
+        comes at once (Backpack) it follows. The next ticker or change says that none does.
         """
+        self._settle_top()
+        book = self.book
+        self._noted = (
+            book.last_id,
+            (book.best_bid_ticks, book.best_bid_lots, book.best_ask_ticks, book.best_ask_lots),
+        )
+        if self._top is not None and self._top.update_id >= book.last_id:
+            self._settle_top()
+
+    def _settle_top(self) -> None:
+        """Compare the noted top with the newest ticker that is not newer than its book."""
+        if self._noted is None:
+            return
+        (last_id, best), self._noted = self._noted, None
         tops = self._tops
-        last_id = self.book.last_id
         while len(tops) > 1 and tops[1].update_id <= last_id:
             tops.popleft()
         if not tops or tops[0].update_id > last_id:
             return
         top = tops[0]
-        book = self.book
-        self.top_of_book_compared += 1
-        self.top_of_book_matches += (
-            top.bid_ticks == book.best_bid_ticks
-            and top.ask_ticks == book.best_ask_ticks
-            and top.bid_lots == book.best_bid_lots
-            and top.ask_lots == book.best_ask_lots
+        self._compared += 1
+        self._matches += best == (
+            top.bid_ticks,
+            top.bid_lots,
+            top.ask_ticks,
+            top.ask_lots,
         )
 
     # -- prices -------------------------------------------------------------------------

@@ -75,6 +75,16 @@ def test_a_ticker_that_overtakes_its_depth_message_is_not_compared_with_it() -> 
     assert (state.top_of_book_compared, state.top_of_book_matches) == (2, 1)
 
 
+def test_a_ticker_that_follows_its_change_is_compared_with_that_one() -> None:
+    """Backpack tells each change at once, and its ticker behind it."""
+    state = market()
+    for number in range(12, 20):
+        state.apply(change(number - 1, bids=[(99, number)]))
+        state.apply(top(number - 1, (99, number), (101, 7)))
+    state.apply(change(19, asks=[(110, 3)]))  # the top stays: no ticker tells of it
+    assert (state.top_of_book_compared, state.top_of_book_matches) == (9, 9)
+
+
 @pytest.mark.parametrize(
     ("event", "tradable"),
     [
