@@ -36,7 +36,10 @@ class CancelOrder(msgspec.Struct, frozen=True, tag=True):
 
 
 class CancelSymbol(msgspec.Struct, frozen=True, tag=True):
-    """Cancel every order of ours on one symbol; strategies there hold fire until resumed."""
+    """Cancel every order of ours on one symbol; strategies there hold fire until resumed.
+
+    What protects an open position (stop, take profit) is kept.
+    """
 
     account: str
     symbol: Symbol

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from obiterm.core.commands import (
     AnyCommand,
-    CancelOrder,
     CancelSymbol,
     ClosePosition,
     PlaceOrder,
@@ -21,6 +20,7 @@ from obiterm.core.commands import (
 )
 from obiterm.core.values import NS_PER_MS, ClientOrderId, Side, Symbol
 from obiterm.link.messages import InstrumentInfo, OrderRow, PositionRow, StrategyCard
+from obiterm.ui.cancelling import cancel_order
 from obiterm.ui.marketlist import how_to_trade
 from obiterm.ui.paint.context import market_of
 from obiterm.ui.paint.numbers import scale_of
@@ -137,7 +137,7 @@ class Desk:
             self._cancel(row)
 
     def cancel_symbol(self) -> None:
-        """Cancel every order of the market: of the chosen account, or of all after one question."""
+        """Cancel every order of the market but stops: of the chosen account, or of all, asked."""
         instrument = self._traded()
         if instrument is None:
             return
@@ -338,8 +338,7 @@ class Desk:
             self._counter.choose_account(words, names, then)
 
     def _cancel(self, row: OrderRow) -> None:
-        command = CancelOrder(row.account, Symbol(row.symbol), ClientOrderId(row.client_id))
-        self._send(command, f"cancel {row.side.value} {row.symbol} on {row.account}")
+        cancel_order(row, self._cockpit.find_instrument(row), self._counter.ask, self._send)
 
     def _side_at(self, ticks: int) -> Side | None:
         frame = self._cockpit.frame

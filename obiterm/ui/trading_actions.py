@@ -78,7 +78,8 @@ def order_actions() -> tuple[Action, ...]:
             "cancel",
             "Cancel the chosen order",
             "order: Cancel the chosen order",
-            "Mouse: a right click on the ladder cancels own orders at that price.",
+            "Mouse: a right click on the ladder cancels own orders at that price. "
+            "One that protects a position is cancelled after a question that names it.",
             lease=True,
         ),
         Action(
@@ -88,7 +89,8 @@ def order_actions() -> tuple[Action, ...]:
             "cancel_symbol",
             "Cancel every order on the market; strategies there hold fire",
             "order: Cancel every order on the market",
-            "Of the chosen account; with all together of each that trades it, after a question.",
+            "Of the chosen account; with all together of each that trades it, after a question. "
+            "The stop and the target of an open position are kept, and the answer says so.",
             lease=True,
         ),
         Action(

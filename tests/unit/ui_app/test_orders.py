@@ -90,6 +90,7 @@ async def test_enter_in_another_pane_places_nothing(host: FakeHost, attach: Atta
         assert [one.price_ticks for one in host.commands(PlaceOrder)] == [0]
 
 
+@pytest.mark.timed
 async def test_a_held_key_is_one_order(host: FakeHost, attach: Attach) -> None:
     async with attach() as pilot:
         await pilot.press(*["b"] * 8)
@@ -99,6 +100,22 @@ async def test_a_held_key_is_one_order(host: FakeHost, attach: Attach) -> None:
         await pilot.pause(REPEAT_NS / 1e9 + 0.05)
         await pilot.press("o")
         await host.until(lambda: len(host.all_commands()) == 3)
+
+
+async def test_a_stop_is_cancelled_after_a_question_that_names_it(
+    host: FakeHost, attach: Attach
+) -> None:
+    async with attach() as pilot:
+        for _ in range(7):  # three positions, then the fourth order
+            await pilot.press(".")
+        await pilot.press("c")
+        words = "cancel the protective stop SELL 0.04214 BTCUSDT at 61,500.00 on bybit-main"
+        assert words in notice(pilot)
+        await pilot.press("n", "c")
+        assert host.commands(CancelOrder) == []
+        await pilot.press("y")
+        chosen = CancelOrder(ACCOUNT, BTC, ClientOrderId("s1"))
+        await host.until(lambda: host.commands(CancelOrder) == [chosen])
 
 
 async def test_choose_cancel_and_move_an_order(host: FakeHost, attach: Attach) -> None:
