@@ -39,7 +39,7 @@ __all__ = ["MANUAL", "PANIC", "RESTING", "Desk"]
 RESTING = frozenset({OrderState.OPEN, OrderState.PARTIAL})
 """States in which the venue holds the order and a cancel is meaningful."""
 
-_FINAL_KEPT = 2_000
+_FINAL_KEPT = 500
 """Final orders remembered, so that late and repeated reports are recognised."""
 
 

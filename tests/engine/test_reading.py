@@ -70,7 +70,7 @@ async def test_a_close_that_is_refused_is_named_and_given_up(probe: Start) -> No
         progress = one.engine.panic.progress
         assert progress is not None
         assert progress.left_positions == 1
-        assert progress.text == "left: 0.00999 BTC: -2010 Not now."
+        assert progress.text == "left: 0.00999 BTCUSDT: -2010 Not now."
         one.command(EmergencyExit(account="*"))  # a new press tries again
         assert not await one.running.service.panic_done(10.0)
         assert abs(await one.bought()) <= Decimal("0.00005")

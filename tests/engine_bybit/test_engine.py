@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,9 +28,12 @@ async def runs(
 
 async def entered(one: BybitProbe) -> str:
     """Let the strategy enter and protect itself; return the client id of its stop."""
-    await one.until_open(1)
-    [order] = (await one.ledger())["open_orders"]
-    against = Side(order["side"]).opposite
+    orders: list[dict[str, str]] = []
+    async with asyncio.timeout(20.0):
+        while not orders:  # a moment between two prices it has none
+            await one.until_open(1)
+            orders = (await one.ledger())["open_orders"]
+    against = Side(orders[0]["side"]).opposite
     while abs(one.kernel.gate.net_lots(SYMBOL)) != STRATEGY_LOTS:
         await one.push(against)
         await one.engine.refresh()
