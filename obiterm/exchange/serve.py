@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -97,6 +98,7 @@ class ExchangeServer:
         """How clients sign, account by account."""
         for account in self.options.accounts:
             balances = account.balances or default_balances(self.options.venue)
+            _require_known(balances, self.options.venue, self.venue)
             funded = msgspec.structs.replace(account, balances=balances)
             self.accounts.append(self.exchange.open_account(funded))
         self._runner: web.AppRunner | None = None
@@ -209,6 +211,20 @@ def _open_venue(options: ServeOptions) -> SimVenue | ReplayVenue:
         speed=options.speed,
         derived=True,
     )
+
+
+def _require_known(
+    balances: Mapping[str, Decimal], venue: str, core: SimVenue | ReplayVenue
+) -> None:
+    """Raise ``UsageError`` for money in an asset that no market of the exchange trades."""
+    specs = core.markets.values()
+    known = {asset for spec in specs for asset in (spec.base, spec.quote)}
+    known |= set(default_balances(venue))
+    unknown = sorted(asset for asset, amount in balances.items() if amount and asset not in known)
+    if unknown:
+        raise UsageError(
+            f"--balance {unknown[0]}: no market here trades it; known: {', '.join(sorted(known))}"
+        )
 
 
 def _open_dialect(options: ServeOptions, venue: SimVenue | ReplayVenue) -> WireExchange:

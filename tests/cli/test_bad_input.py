@@ -38,6 +38,7 @@ SPOT = "l2/binance_spot_BTCUSDT_20240808.jsonl.gz"
         (["exchange", "--port", "70000"], ["--port = '70000'", "0 to 65535"]),
         (["exchange", "--venue", "kraken"], ["--venue = 'kraken'", "binance"]),
         (["exchange", "--symbol", "NOPE"], ["NOPE"]),
+        (["exchange", "--balance", "NOPE=3"], ["--balance NOPE", "known: BTC, USDT"]),
         (["exchange", "--speed", "max"], ["--speed = 'max'"]),
         (["host", "--speed", "max"], ["--speed = 'max'"]),
         (["stauts"], ["'stauts'", "did you mean status?"]),
