@@ -1,4 +1,4 @@
-"""Book a fill on the position of its owner; closes by hand or panic on those they close."""
+"""Book a fill on the position of its owner; what only closes, on those that it closes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import msgspec
 
 from obiterm.core.effects import Effect, Note, Reconcile, Verb
 from obiterm.core.events import Filled
+from obiterm.core.orders import OrderIntent
 from obiterm.core.values import Side
 from obiterm.trading.desk import MANUAL, PANIC
 from obiterm.trading.gatekeeper import Gatekeeper
@@ -18,7 +19,7 @@ def book_fill(event: Filled, gate: Gatekeeper, now_ns: int) -> list[Effect]:
     if order is None:
         return _foreign(event, gate)
     owner = order.intent.owner
-    for part_owner, part in _shares(event, owner, gate):
+    for part_owner, part in _shares(event, order.intent, gate):
         gate.position(part_owner, event.symbol).apply(part)
     instrument = gate.setup.instruments[event.symbol]
     if instrument.is_perpetual:
@@ -52,16 +53,20 @@ def _foreign(event: Filled, gate: Gatekeeper) -> list[Effect]:
     return []
 
 
-def _shares(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, Filled]]:
-    """Split a close by hand or panic over the owners whose position it closes.
+def _shares(event: Filled, intent: OrderIntent, gate: Gatekeeper) -> list[tuple[str, Filled]]:
+    """Split a fill that closes over the owners whose position it closes, its own owner's first.
 
-    What is left over is the human's own; of an emergency exit on a perpetual, which only
-    reduces, it closed what others had opened. A spot sale takes the coins of all owners before
-    any that were held before; these are no position (decision 0007). Each owner appears once,
+    These are closes by hand or panic, reduce-only orders of a perpetual (the venue cuts them to
+    the net position: beyond their owner's part they closed the others', T12), and spot sales,
+    which take the coins of all owners before any that were held before; those are no position
+    (decision 0007). What is left over is the owner's, of hand and spot the human's; of an
+    emergency exit on a perpetual it closed what others had opened. Each owner appears once,
     since a position takes a trade id once.
     """
+    owner = intent.owner
     is_spot = not gate.setup.instruments[event.symbol].is_perpetual
-    if owner not in (MANUAL, PANIC) and not (is_spot and event.side is Side.SELL):
+    closes = event.side is Side.SELL if is_spot else intent.reduce_only
+    if owner not in (MANUAL, PANIC) and not closes:
         return [(owner, event)]
     left = event.lots
     lots_of: dict[str, int] = {}
@@ -73,7 +78,8 @@ def _shares(event: Filled, owner: str, gate: Gatekeeper) -> list[tuple[str, Fill
     if left and owner == PANIC and not is_spot:
         gate.venue.foreign_closed(event.symbol, left * event.side.sign)
     elif left:
-        lots_of[MANUAL] = lots_of.get(MANUAL, 0) + left
+        rest = MANUAL if is_spot or owner == PANIC else owner
+        lots_of[rest] = lots_of.get(rest, 0) + left
     return _parts(event, lots_of)
 
 

@@ -210,3 +210,16 @@ def test_the_result_is_money_and_what_is_held_with_funding(
     assert total == cash + paid + held * mark * D("0.01")
     assert gate.funding.total == paid
     assert gate.whole_lots(BTC) == held / D("0.00001")
+
+
+def test_what_reduces_beyond_its_owners_part_closed_the_others() -> None:
+    """T12: the venue cuts a reduce-only order to the net position, whoever's it is."""
+    venue = Venue()
+    for owner in ("one", "two"):
+        assert venue.ask(owner, OrderRole.ENTRY, Side.BUY, 2_000, False)
+        venue.fill([0])
+    for _ in range(2):
+        assert venue.ask("one", OrderRole.ENTRY, Side.SELL, 2_000, True)
+    venue.fill([0, 0])
+    assert venue.lots == 0
+    assert [position.lots for position in venue.gate.positions.values()] == [0, 0]
