@@ -188,7 +188,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up(
 
 
 async def test_a_client_that_does_not_pong_is_cut() -> None:
-    limits = LimitOptions(ping_every_s=0.05, pong_within_s=0.2)
+    limits = LimitOptions(ping_every_s=0.1, pong_within_s=1.5)
     async with (
         ExchangeServer(ServeOptions(limits=limits)) as server,
         aiohttp.ClientSession() as http,

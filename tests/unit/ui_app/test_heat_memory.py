@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from obiterm.ui.panes import HeatMap
 from tests.ui_support.fake_host import FakeHost
 from tests.unit.ui_app.conftest import Attach, app_of, shown
@@ -10,6 +12,7 @@ COLUMNS_UNDER_THE_BOX = 8
 """Two seconds: more than the one column a second that is painted under a box."""
 
 
+@pytest.mark.timed
 async def test_a_box_over_the_map_leaves_no_hole_in_its_past(
     host: FakeHost, attach: Attach
 ) -> None:
