@@ -187,8 +187,9 @@ async def test_a_client_that_does_not_read_holds_nobody_up(
     writer.close()
 
 
+@pytest.mark.timed
 async def test_a_client_that_does_not_pong_is_cut() -> None:
-    limits = LimitOptions(ping_every_s=0.1, pong_within_s=1.5)
+    limits = LimitOptions(ping_every_s=0.05, pong_within_s=0.2)
     async with (
         ExchangeServer(ServeOptions(limits=limits)) as server,
         aiohttp.ClientSession() as http,
