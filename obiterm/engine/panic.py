@@ -147,8 +147,10 @@ class PanicPath:
         """Cancel, look, and with ``flatten`` close; return whether nothing is left to do."""
         try:
             orders = await self._cancel_own(progress)
-        finally:
+        except (ObitermError, OSError, TimeoutError):  # the end of the host is no such failure
             await self._cancel_abroad(progress)
+            raise
+        await self._cancel_abroad(progress)
         abroad = self._abroad.orders
         progress.left_orders = len(orders) + len(abroad)
         progress.cancelled = max(progress.cancelled, progress.open_before - len(orders))
