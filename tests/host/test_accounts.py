@@ -163,7 +163,7 @@ def test_a_bad_key_stops_one_account_and_says_what_to_do(stack: ExitStack, attac
     assert keys["BAD_SECRET"] not in str(operator.messages)
     assert keys["BAD_SECRET"] not in host.errors.read_text()
     shown = run("status")
-    assert "bad  binance SIM  ACTIVE  0 open orders  no feed yet" in shown.stdout
+    assert "bad  binance SIM  STOPPED  0 open orders  no feed yet" in shown.stdout
     assert "! stopped by the venue" in shown.stdout
     done = run("kill", "--account", "good")
     assert done.returncode == 0, done.stdout
