@@ -24,6 +24,7 @@ DEADLINE_S = 30.0
 
 PROFILE = """
 schema = 1
+watchdog_s = 0
 title = "backpack test"
 
 [[accounts]]

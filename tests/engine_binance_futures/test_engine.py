@@ -21,6 +21,7 @@ from tests.faults.conftest import Probe
 
 PROFILE = """
 schema = 1
+watchdog_s = 0
 title = "futures test"
 sizes = ["0.001"]
 

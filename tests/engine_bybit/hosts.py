@@ -23,6 +23,7 @@ DEADLINE_S = 30.0
 
 _PROFILE = """
 schema = 1
+watchdog_s = 0
 title = "Bybit test"
 sizes = ["0.001"]
 

@@ -31,6 +31,7 @@ DEADLINE_S = 30.0
 
 PROFILE = """
 schema = 1
+watchdog_s = 0
 title = "fault test"
 sizes = ["0.001"]
 {top}
