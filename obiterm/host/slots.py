@@ -73,7 +73,8 @@ class AccountSlot:
         """Why it does not trade, for its chip; empty when all is well."""
         if self._trouble or self.engine is None:
             return self._trouble
-        return self.engine.trouble or clock_trouble(self.engine.kernel)
+        kernel = self.engine.kernel
+        return self.engine.trouble or clock_trouble(kernel) or funds_trouble(kernel)
 
     @property
     def state(self) -> TradingState:
@@ -213,4 +214,15 @@ def clock_trouble(kernel: Kernel) -> str:
     return (
         f"entries wait: this machine's clock is {abs(off_ms) / 1000:.1f} s {where} the venue's; "
         "synchronise it (requests carry the venue's time meanwhile)"
+    )
+
+
+def funds_trouble(kernel: Kernel) -> str:
+    """Say that the account is empty, and what to do; nothing when it holds anything at all."""
+    if any(free or locked for free, locked in kernel.gate.balances.values()):
+        return ""
+    money = sorted({one.money for one in kernel.setup.instruments.values()})
+    return (
+        f"no funds: the account is empty; deposit or transfer {' or '.join(money)}, entries are "
+        "refused until then"
     )
