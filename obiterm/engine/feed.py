@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from obiterm.core.clock import Clock
@@ -18,6 +18,7 @@ from obiterm.core.errors import ObitermError, RetryLater
 from obiterm.core.events import ClockMeasured, DepthSnapshotted, Event, FeedChanged, MarketEvent
 from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
+from obiterm.engine.gateway import Emit
 from obiterm.engine.reconciliation import asked_to_wait_s
 from obiterm.net.backoff import Backoff
 
@@ -34,8 +35,6 @@ _LONGEST_WAIT_S = 30.0
 _STEADY_AFTER_NS = 60 * NS_PER_S
 
 _LOG = logging.getLogger("obiterm.engine")
-
-Emit = Callable[[Event], None]
 
 
 class MarketSource(Protocol):

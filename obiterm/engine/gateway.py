@@ -27,6 +27,11 @@ from obiterm.core.values import ClientOrderId, Side, Symbol, VenueOrderId
 
 Emit = Callable[[Event], None]
 
+
+def nowhere(event: Event) -> None:
+    """Drop events while nobody listens: before ``run`` and after it."""
+
+
 NO_TRADE = -1
 """Mark before the first trade."""
 

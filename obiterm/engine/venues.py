@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from obiterm.config.venues import VENUES
 from obiterm.core.clock import Clock
 from obiterm.core.errors import ConfigError
 from obiterm.core.values import Environment
 from obiterm.engine.hub import Hub
-
-VENUES = ("binance", "binance-futures", "bybit", "backpack")
 
 
 def open_hub(
@@ -18,7 +17,7 @@ def open_hub(
     """Return a venue's hub; nothing is sent yet.
 
     Args:
-        venue: one of ``VENUES``.
+        venue: one of ``config.venues.VENUES``.
         environment: which of the venue's environments.
         overrides: other base addresses, by the names in the venue's ``environments.py``.
 

@@ -26,6 +26,7 @@ import pytest
 import uvloop
 
 from obiterm.config.keys import ApiKeys
+from obiterm.config.venues import VENUES
 from obiterm.core.events import Event, OrderRefused, OrderReported
 from obiterm.core.orders import ApprovedOrder, OrderIntent, RehearsedOrder
 from obiterm.core.values import (
@@ -39,7 +40,7 @@ from obiterm.core.values import (
 )
 from obiterm.engine.gateway import Gateway
 from obiterm.engine.hub import Hub
-from obiterm.engine.venues import VENUES, open_hub
+from obiterm.engine.venues import open_hub
 from obiterm.host.rehearsal import EVERY_S
 from obiterm.net.clock import SteadyClock
 from tests.benchmarks.peers_ccxt import MARKETS, peer

@@ -29,7 +29,7 @@ from obiterm.engine.backpack.funding import FundingWatch
 from obiterm.engine.backpack.orders import OrderEntry
 from obiterm.engine.backpack.source import BackpackSource
 from obiterm.engine.feed import SharedFeed
-from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.engine.gateway import Emit, GatewayHealth, Prepared, nowhere
 from obiterm.engine.shared.closing import panic_close
 from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.ws import Socket, SocketOptions
@@ -81,7 +81,7 @@ class BackpackGateway:
             SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0),
             conceal=self.account.conceal,
         )
-        self._emit: Emit = _nowhere
+        self._emit: Emit = nowhere
         self._told: dict[VenueOrderId, None] = {}
         self._awaited: dict[VenueOrderId, int] = {}
         self._balances: Balances = {}
@@ -334,7 +334,3 @@ class BackpackGateway:
             weight_share=self.account.calls.used_share(),
             round_trips_ms=tuple(self._orders.trips_ms),
         )
-
-
-def _nowhere(event: Event) -> None:
-    """Drop events that come before ``run``."""

@@ -17,7 +17,6 @@ from obiterm.core.errors import (
 )
 from obiterm.core.events import (
     CancelRefused,
-    Event,
     OrderNotFound,
     OrderOutcomeLost,
     OrderRefused,
@@ -37,7 +36,7 @@ from obiterm.core.values import (
     VenueOrderId,
 )
 from obiterm.engine.backpack.account import BackpackAccount, named
-from obiterm.engine.gateway import Emit
+from obiterm.engine.gateway import Emit, nowhere
 from obiterm.engine.shared.closing import after_acceptance
 from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.http import HttpPool, Written
@@ -72,8 +71,8 @@ class OrderEntry:
 
     def __init__(self, account: BackpackAccount, rest_url: str) -> None:
         self.trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
-        self.emit: Emit = _nowhere
-        self.answered: Emit = _nowhere
+        self.emit: Emit = nowhere
+        self.answered: Emit = nowhere
         self._account = account
         self._pool = HttpPool(rest_url, size=_CONNECTIONS, idle_s=_IDLE_S, conceal=account.conceal)
         self._venue_ids: dict[ClientOrderId, VenueOrderId] = {}
@@ -352,7 +351,3 @@ class OrderEntry:
         asked = self._open.pop(task)
         if task.cancelled():
             self._lost(asked, "given up while it was sent")
-
-
-def _nowhere(event: Event) -> None:
-    """Drop events that come before ``run``."""

@@ -16,7 +16,7 @@ from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_S, MarketKind, Symbol
 from obiterm.engine.backpack.calls import Caller, Firewall
 from obiterm.engine.backpack.silence import SilenceWatch
-from obiterm.engine.gateway import Emit
+from obiterm.engine.gateway import Emit, nowhere
 from obiterm.net.http import HttpPool
 from obiterm.net.ws import Socket, SocketOptions
 from obiterm.venues.backpack.client_ids import ClientIds
@@ -72,7 +72,7 @@ class BackpackSource:
         self._watched: dict[Symbol, Instrument] = {}
         self._session = MarketSession({})
         self._silence = SilenceWatch()
-        self._emit: Emit = _nowhere
+        self._emit: Emit = nowhere
         self._socket = Socket(
             urls.stream,
             clock,
@@ -152,7 +152,7 @@ class BackpackSource:
                 group.create_task(self._socket.run(self._receive, self._up, self._down))
                 group.create_task(self._keep_watch())
         finally:
-            self._emit = _nowhere
+            self._emit = nowhere
 
     async def resync(self, symbol: Symbol) -> DepthSnapshotted:
         """Fetch a book of 1,000 levels a side; the venue sends its bids worst first (§1.1)."""
@@ -209,7 +209,3 @@ class BackpackSource:
 
     def _tell(self, is_up: bool, text: str, symbols: list[Symbol]) -> None:
         self._emit(FeedChanged("market", is_up, text, self._clock.wall_ns(), symbols))
-
-
-def _nowhere(_: object) -> None:
-    """Drop events while nobody listens."""

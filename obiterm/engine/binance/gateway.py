@@ -37,7 +37,7 @@ from obiterm.core.values import (
 from obiterm.engine.binance.rest import BinanceRest
 from obiterm.engine.binance.source import BinanceSource
 from obiterm.engine.feed import SharedFeed
-from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.engine.gateway import Emit, GatewayHealth, Prepared, nowhere
 from obiterm.engine.shared.closing import panic_close
 from obiterm.engine.shared.rest_orders import RestOrders
 from obiterm.engine.shared.tasks import TaskSet
@@ -80,7 +80,7 @@ class BinanceGateway:
             SocketOptions(silence_s=_ACCOUNT_SILENCE_S, ping_s=10.0),
             conceal=Concealer(credentials.api_key),
         )
-        self._emit: Emit = _nowhere
+        self._emit: Emit = nowhere
         self._asked_ns: dict[int, int] = {}
         self._trips_ms: deque[float] = deque(maxlen=_TRIPS_KEPT)
         self._tasks = TaskSet()
@@ -299,7 +299,3 @@ class BinanceGateway:
             weight_share=self._rest.budget.used_share("REQUEST_WEIGHT", self._clock.wall_ns()),
             round_trips_ms=tuple(self._trips_ms),
         )
-
-
-def _nowhere(event: Event) -> None:
-    """Drop events that come before ``run``."""

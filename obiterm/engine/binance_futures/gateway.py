@@ -33,7 +33,7 @@ from obiterm.engine.binance_futures.rest import FuturesRest
 from obiterm.engine.binance_futures.source import FuturesSource
 from obiterm.engine.binance_futures.user_stream import UserStream
 from obiterm.engine.feed import SharedFeed
-from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.engine.gateway import Emit, GatewayHealth, Prepared, nowhere
 from obiterm.engine.shared.closing import panic_close
 from obiterm.engine.shared.tasks import TaskSet
 from obiterm.net.http import Written
@@ -87,7 +87,7 @@ class FuturesGateway:
         self._clock = clock
         self._tasks = TaskSet()
         self._private: _Private | None = None
-        self._emit: Emit = _nowhere
+        self._emit: Emit = nowhere
 
     # -- life --------------------------------------------------------------------------------
 
@@ -319,7 +319,3 @@ async def _forget(written: Written) -> None:
     """Wait for an answer that nobody needs: what it did is verified by the panic path."""
     with contextlib.suppress(ObitermError):
         await written.reply()
-
-
-def _nowhere(event: Event) -> None:
-    """Drop events that come before ``run``."""

@@ -12,7 +12,7 @@ from obiterm.core.instruments import Instrument
 from obiterm.core.values import NS_PER_MS, NS_PER_S, Symbol
 from obiterm.engine.binance.wire import send_within
 from obiterm.engine.binance_futures.streams import MarketStreams
-from obiterm.engine.gateway import Emit
+from obiterm.engine.gateway import Emit, nowhere
 from obiterm.engine.shared.clock import quickest_offset
 from obiterm.net.http import HttpPool
 from obiterm.venues.binance.futures.conditional import ConditionalOrders
@@ -60,7 +60,7 @@ class FuturesSource:
         self._listed: dict[Symbol, Instrument] = {}
         self._streams: dict[Symbol, MarketStreams] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._emit: Emit = _nowhere
+        self._emit: Emit = nowhere
 
     # -- reference -----------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class FuturesSource:
                 await asyncio.Event().wait()  # watch() starts more; they end with us
         finally:
             self._group = None
-            self._emit = _nowhere
+            self._emit = nowhere
 
     async def resync(self, symbol: Symbol) -> DepthSnapshotted:
         """Fetch a book of 1,000 levels a side (§11.2)."""
@@ -185,7 +185,3 @@ class FuturesSource:
     async def close(self) -> None:
         """Close the connections."""
         self._pool.close()
-
-
-def _nowhere(event: Event) -> None:
-    """Drop events outside of ``run``."""

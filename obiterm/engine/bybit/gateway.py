@@ -34,7 +34,7 @@ from obiterm.engine.bybit.rest import BybitRest
 from obiterm.engine.bybit.source import BybitSource
 from obiterm.engine.bybit.wire import RestWire
 from obiterm.engine.feed import SharedFeed
-from obiterm.engine.gateway import Emit, GatewayHealth, Prepared
+from obiterm.engine.gateway import Emit, GatewayHealth, Prepared, nowhere
 from obiterm.engine.shared.closing import panic_close
 from obiterm.net.conceal import Concealer
 from obiterm.net.ws import Socket
@@ -88,7 +88,7 @@ class BybitGateway:
         self._user_socket = Socket(
             lambda: source.reachable(urls.private), clock, PRIVATE_SOCKET, conceal=conceal
         )
-        self._emit: Emit = _nowhere
+        self._emit: Emit = nowhere
 
     # -- life --------------------------------------------------------------------------------
 
@@ -306,7 +306,3 @@ class BybitGateway:
             weight_share=self._wire.budget.used_share(self._wire.venue_ns()),
             round_trips_ms=tuple(self._entry.trips_ms),
         )
-
-
-def _nowhere(event: Event) -> None:
-    """Drop events that come before ``run``."""
